@@ -1,0 +1,1 @@
+//! What a plugin author runs: building a component from a core module and its manifest.

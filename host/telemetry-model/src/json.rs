@@ -1,0 +1,195 @@
+//! Checked JSON text, kept exactly as it was sent.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+/// The type of a JSON value, by its first byte and, for a number, by its spelling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonKind {
+    /// A string.
+    String,
+    /// A number without fraction or exponent, of any length.
+    Integer,
+    /// A number with a fraction or an exponent.
+    Real,
+    /// `true` or `false`.
+    Boolean,
+    /// `null`.
+    Null,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+}
+
+impl JsonKind {
+    /// The word that `attributes.value_type` uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            JsonKind::String => "string",
+            JsonKind::Integer => "integer",
+            JsonKind::Real => "real",
+            JsonKind::Boolean => "boolean",
+            JsonKind::Null => "null",
+            JsonKind::Array => "array",
+            JsonKind::Object => "object",
+        }
+    }
+}
+
+/// One JSON value as text: valid, without surrounding white space, otherwise byte for byte what was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct JsonText(Box<str>);
+
+impl JsonText {
+    /// Checks `text`.
+    ///
+    /// # Errors
+    /// When `text` is not one JSON value.
+    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str::<Box<RawValue>>(text).map(JsonText::from)
+    }
+
+    /// A JSON string holding `text`.
+    pub fn string(text: &str) -> Self {
+        JsonText(serde_json::Value::from(text).to_string().into())
+    }
+
+    /// A JSON integer.
+    pub fn integer(value: i64) -> Self {
+        JsonText(value.to_string().into())
+    }
+
+    /// A JSON number, or null when `value` is not finite.
+    pub fn real(value: f64) -> Self {
+        JsonText(serde_json::Value::from(value).to_string().into())
+    }
+
+    /// `true` or `false`.
+    pub fn boolean(value: bool) -> Self {
+        JsonText(value.to_string().into())
+    }
+
+    /// `null`.
+    pub fn null() -> Self {
+        JsonText("null".into())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The type of the value.
+    pub fn kind(&self) -> JsonKind {
+        kind_of(&self.0)
+    }
+
+    /// Whether the value is `null`.
+    pub fn is_null(&self) -> bool {
+        &*self.0 == "null"
+    }
+
+    /// The unescaped text of a string; borrowed when nothing is escaped.
+    pub fn as_text(&self) -> Option<Cow<'_, str>> {
+        let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
+            return Some(Cow::Borrowed(inner));
+        }
+        serde_json::from_str::<String>(&self.0).ok().map(Cow::Owned)
+    }
+
+    /// The value of an integer that fits 64 bits.
+    pub fn as_integer(&self) -> Option<i64> {
+        self.0.parse().ok()
+    }
+
+    /// The value of a number as a double; `None` when it is not a number or beyond a double's range.
+    pub fn as_real(&self) -> Option<f64> {
+        matches!(self.kind(), JsonKind::Integer | JsonKind::Real)
+            .then(|| self.0.parse::<f64>().ok())
+            .flatten()
+            .filter(|value| value.is_finite())
+    }
+
+    /// The value of a boolean.
+    pub fn as_boolean(&self) -> Option<bool> {
+        self.0.parse().ok()
+    }
+
+    /// The value as a tree. Numbers beyond 64 bits become doubles, those beyond a double null.
+    pub fn to_value(&self) -> serde_json::Value {
+        serde_json::from_str(&self.0).unwrap_or(serde_json::Value::Null)
+    }
+
+    /// The text itself.
+    pub fn into_inner(self) -> Box<str> {
+        self.0
+    }
+}
+
+/// The type of a value of valid JSON text.
+pub fn kind_of(text: &str) -> JsonKind {
+    match text.as_bytes().first() {
+        Some(b'"') => JsonKind::String,
+        Some(b'{') => JsonKind::Object,
+        Some(b'[') => JsonKind::Array,
+        Some(b't' | b'f') => JsonKind::Boolean,
+        Some(b'n') | None => JsonKind::Null,
+        Some(_) if text.bytes().any(|b| matches!(b, b'.' | b'e' | b'E')) => JsonKind::Real,
+        Some(_) => JsonKind::Integer,
+    }
+}
+
+impl From<Box<RawValue>> for JsonText {
+    fn from(raw: Box<RawValue>) -> Self {
+        JsonText(raw.into())
+    }
+}
+
+impl From<&RawValue> for JsonText {
+    fn from(raw: &RawValue) -> Self {
+        JsonText(raw.get().into())
+    }
+}
+
+impl From<&serde_json::Value> for JsonText {
+    fn from(value: &serde_json::Value) -> Self {
+        JsonText(value.to_string().into())
+    }
+}
+
+impl serde::Serialize for JsonText {
+    /// As the JSON value itself (only to JSON; elsewhere as serde_json's raw value).
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match serde_json::from_str::<&RawValue>(&self.0) {
+            Ok(raw) => raw.serialize(serializer),
+            Err(error) => Err(serde::ser::Error::custom(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_spelling_and_tells_types() {
+        for (text, kind) in [
+            ("1e400", JsonKind::Real),
+            ("-0.0", JsonKind::Real),
+            ("123456789012345678901234567890", JsonKind::Integer),
+            (r#""x\u0000y""#, JsonKind::String),
+            ("[1, 2]", JsonKind::Array),
+            ("null", JsonKind::Null),
+        ] {
+            let json = JsonText::parse(text).unwrap();
+            assert_eq!((json.as_str(), json.kind()), (text, kind));
+        }
+        assert_eq!(JsonText::parse(r#""x\u0000y""#).unwrap().as_text().unwrap(), "x\0y");
+        assert_eq!(JsonText::parse("1e400").unwrap().as_real(), None);
+        assert_eq!(JsonText::parse("123456789012345678901234567890").unwrap().as_integer(), None);
+        assert!(JsonText::parse("[1").is_err());
+    }
+}

@@ -1,0 +1,141 @@
+//! Time as UTC nanoseconds in 64 bits (1677-09-21 to 2262-04-11), and the clock as a parameter.
+
+use std::fmt;
+
+use jiff::{civil, tz::TimeZone};
+
+/// UTC nanoseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub i64);
+
+/// Why a text is not a usable time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TimeError {
+    /// Not ISO 8601.
+    #[error("not a readable ISO 8601 time")]
+    Unreadable,
+    /// A real time that 64 bits of nanoseconds cannot hold.
+    #[error("outside 1677-09-21 to 2262-04-11")]
+    OutOfRange,
+}
+
+impl Timestamp {
+    /// Reads ISO 8601 as Python's `datetime.fromisoformat` and RFC 3339 spell it: a date, or a date and a time with `T`, `t` or a
+    /// space between, basic or extended, up to nine digits of a second, an offset or `Z`. An offset is converted, a time without
+    /// one is taken as UTC, a leap second as the second before it.
+    ///
+    /// # Errors
+    /// [`TimeError::Unreadable`] or [`TimeError::OutOfRange`].
+    pub fn parse(text: &str) -> Result<Self, TimeError> {
+        let text = text.trim();
+        if let Ok(time) = text.parse::<jiff::Timestamp>() {
+            return Self::from_nanoseconds(time.as_nanosecond());
+        }
+        let compact;
+        let text = match text.strip_suffix([' ', 'Z', 'z']) {
+            Some(_) => {
+                compact = text.trim_end_matches(['Z', 'z']).trim_end();
+                compact
+            }
+            None => text,
+        };
+        let local = text
+            .parse::<civil::DateTime>()
+            .or_else(|_| text.parse::<civil::Date>().map(|date| date.at(0, 0, 0, 0)))
+            .or_else(|_| iso_week(text).ok_or(TimeError::Unreadable))
+            .map_err(|_| TimeError::Unreadable)?;
+        let time = local.to_zoned(TimeZone::UTC).map_err(|_| TimeError::OutOfRange)?;
+        Self::from_nanoseconds(time.timestamp().as_nanosecond())
+    }
+
+    fn from_nanoseconds(nanoseconds: i128) -> Result<Self, TimeError> {
+        i64::try_from(nanoseconds).map(Timestamp).map_err(|_| TimeError::OutOfRange)
+    }
+
+    /// `self` plus `nanoseconds`, held at the ends of the range.
+    pub fn saturating_add(self, nanoseconds: i64) -> Self {
+        Timestamp(self.0.saturating_add(nanoseconds))
+    }
+}
+
+/// `2026-W48-1`.
+fn iso_week(text: &str) -> Option<civil::DateTime> {
+    let (year, rest) = text.split_once("-W")?;
+    let (week, day) = rest.split_once('-')?;
+    let weekday = civil::Weekday::from_monday_one_offset(day.parse().ok()?).ok()?;
+    let date = civil::ISOWeekDate::new(year.parse().ok()?, week.parse().ok()?, weekday).ok()?;
+    Some(date.date().at(0, 0, 0, 0))
+}
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339 with `Z`, with as many digits of a second as are in use in groups of three, at least six: `2026-11-23T08:00:30.842371Z`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = jiff::Timestamp::from_nanosecond(i128::from(self.0)).map_err(|_| fmt::Error)?;
+        let precision = if self.0 % 1000 == 0 { 6 } else { 9 };
+        write!(f, "{time:.precision$}")
+    }
+}
+
+impl serde::Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Where the time of day comes from; tests give their own.
+pub trait Clock: Send + Sync + 'static {
+    /// The present moment.
+    fn now(&self) -> Timestamp;
+}
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    fn now(&self) -> Timestamp {
+        Timestamp(i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX))
+    }
+}
+
+/// A clock that stands still.
+#[derive(Clone, Copy, Debug)]
+pub struct FixedClock(pub Timestamp);
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_senders_write() {
+        let at = Timestamp::parse("2026-11-23T08:00:31.183396Z").unwrap();
+        assert_eq!(at, Timestamp(1_795_420_831_183_396_000));
+        assert_eq!(at.to_string(), "2026-11-23T08:00:31.183396Z");
+        for (text, same) in [
+            ("2026-11-23T13:00:31.183396+05:00", "2026-11-23T08:00:31.183396Z"),
+            ("2026-11-23T08:00:31", "2026-11-23T08:00:31.000000Z"),
+            ("2026-11-23 08:00:31.5", "2026-11-23T08:00:31.500000Z"),
+            ("2026-11-23", "2026-11-23T00:00:00.000000Z"),
+            ("20261123T080000Z", "2026-11-23T08:00:00.000000Z"),
+            ("2026-W48-1", "2026-11-23T00:00:00.000000Z"),
+            ("2026-11-23T08:00:00 Z", "2026-11-23T08:00:00.000000Z"),
+            ("2026-11-23t08:00:00z", "2026-11-23T08:00:00.000000Z"),
+            ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.000000Z"),
+            ("2026-11-23T08:00:31.123456789Z", "2026-11-23T08:00:31.123456789Z"),
+        ] {
+            assert_eq!(Timestamp::parse(text).map(|t| t.to_string()).as_deref(), Ok(same), "{text}");
+        }
+        assert_eq!(Timestamp::parse("0001-01-01T00:00:00Z"), Err(TimeError::OutOfRange));
+        assert_eq!(Timestamp::parse("9999-12-31T23:59:59Z"), Err(TimeError::OutOfRange));
+        for text in ["", "yesterday", "1795420831", "2026-13-01", "2026-11-23T25:00:00Z"] {
+            assert_eq!(Timestamp::parse(text), Err(TimeError::Unreadable), "{text}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The component host: loads, limits, grants and calls WebAssembly plugins.

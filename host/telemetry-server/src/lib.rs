@@ -1,0 +1,1 @@
+//! The HTTP server, its configuration and the wiring; binary cylestio-server.

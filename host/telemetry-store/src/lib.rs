@@ -1,0 +1,1 @@
+//! The database layer: SQLite schema, the writer, the read pool, every SQL statement.
