@@ -1,6 +1,9 @@
 //! What became of an event, and why.
 
 use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::json::JsonText;
 
 /// What became of one event, in the words of every answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,4 +63,37 @@ pub enum RunOutcome {
     Declined,
     /// It was not tried: its breaker was open.
     BreakerOpen,
+}
+
+/// One version of one plugin as it was configured: what provenance names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+pub struct PluginVersion {
+    /// The manifest's id.
+    pub plugin_id: Box<str>,
+    /// The manifest's version.
+    pub version: Box<str>,
+    /// SHA-256 of the component file, hex.
+    pub digest: Box<str>,
+    /// SHA-256 over digest, configuration and granted fields, hex.
+    pub derivation: Box<str>,
+}
+
+/// That a plugin was run on a row.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PluginRun {
+    /// Which.
+    pub plugin: Arc<PluginVersion>,
+    /// With what outcome.
+    pub outcome: RunOutcome,
+}
+
+/// An attribute that a plugin wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Derived {
+    /// The key; declared by one plugin only.
+    pub key: Arc<str>,
+    /// The value.
+    pub value: JsonText,
+    /// Who wrote it.
+    pub plugin: Arc<PluginVersion>,
 }
