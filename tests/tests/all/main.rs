@@ -1,0 +1,3 @@
+//! The integration tests: the whole server over HTTP, and the rules of the house.
+
+mod tidy;
