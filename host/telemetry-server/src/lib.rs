@@ -1,1 +1,14 @@
-//! The HTTP server, its configuration and the wiring; binary cylestio-server.
+//! The HTTP server of agent telemetry: configuration, routes, the write path and the read path, wired together.
+//!
+//! `api` speaks HTTP and calls `processing` (writes) and `analysis` (reads); those two know neither HTTP nor each other.
+
+pub mod api;
+pub mod app;
+pub mod config;
+pub mod logging;
+pub mod router;
+pub mod server;
+
+pub use app::App;
+pub use config::Config;
+pub use server::{RunningServer, StartError, serve};

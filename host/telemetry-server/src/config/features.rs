@@ -1,0 +1,17 @@
+//! `[features]`: real switches only.
+
+use serde::{Deserialize, Serialize};
+
+/// Parts that can be switched off.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeaturesConfig {
+    /// The page at `/`.
+    pub page: bool,
+}
+
+impl Default for FeaturesConfig {
+    fn default() -> Self {
+        FeaturesConfig { page: true }
+    }
+}

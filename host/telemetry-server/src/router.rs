@@ -1,0 +1,27 @@
+//! Every route on one page.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+
+use crate::api::{self, guard};
+use crate::app::App;
+
+/// The routes over a built server, with what stands around all of them.
+///
+/// Layers run from the last to the first: request id and log line, panics, host rule, CORS, read token, admin rule, route.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/v1/health", get(api::health::health))
+        .fallback(api::error::unknown_route)
+        .method_not_allowed_fallback(api::error::wrong_method)
+        .layer(from_fn_with_state(app.clone(), guard::admin))
+        .layer(from_fn_with_state(app.clone(), guard::access))
+        .layer(from_fn_with_state(app.clone(), guard::cross_origin))
+        .layer(from_fn_with_state(app.clone(), guard::host))
+        .layer(from_fn(guard::panics))
+        .layer(from_fn(guard::request_log))
+        .with_state(app)
+}
