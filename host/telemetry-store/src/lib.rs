@@ -1,1 +1,15 @@
-//! The database layer: SQLite schema, the writer, the read pool, every SQL statement.
+//! The database layer: the SQLite schema, the one writer, the read pool, every SQL statement.
+//!
+//! [`Store::open`] makes or migrates the file and starts the writer thread. Worker threads turn events into [`PreparedEvent`]s with
+//! [`Store::prepare`]; [`Store::submit`] queues them, and the reply comes after the commit. Nobody but the writer thread writes.
+
+mod error;
+mod item;
+mod open;
+mod settings;
+mod store;
+
+pub use error::{StoreError, SubmitError};
+pub use item::{NewEvent, QuarantineEntry, QuarantinedBody};
+pub use settings::StoreSettings;
+pub use store::Store;

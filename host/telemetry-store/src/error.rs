@@ -1,0 +1,109 @@
+//! Why the store could not do what it was asked.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why a database could not be opened, read or written. Cheap to clone: one failure answers many replies.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The path cannot hold a database: a folder, a missing parent, no permission.
+    #[error("cannot open database `{}`: {problem}", path.display())]
+    Unusable {
+        /// The path as configured.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: Arc<str>,
+    },
+    /// The file is something else.
+    #[error("cannot open database `{}`: {problem}", path.display())]
+    Foreign {
+        /// The path as configured.
+        path: PathBuf,
+        /// What it is instead.
+        problem: &'static str,
+    },
+    /// A later version of the server wrote the file.
+    #[error("cannot open database `{}`: its schema version is {found}, this program knows versions up to {known}", path.display())]
+    TooNew {
+        /// The path as configured.
+        path: PathBuf,
+        /// The version in the file.
+        found: i64,
+        /// The last version of this program.
+        known: i64,
+    },
+    /// Another process has the file open for writing.
+    #[error("database `{}` is in use by process {pid}", path.display())]
+    InUse {
+        /// The path as configured.
+        path: PathBuf,
+        /// The other process, `unknown` when it left no number.
+        pid: Box<str>,
+    },
+    /// The schema could not be brought up to date.
+    #[error("cannot migrate database `{}`", path.display())]
+    Migration {
+        /// The path as configured.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Arc<rusqlite_migration::Error>,
+    },
+    /// The disk or the file's limit is reached.
+    #[error("cannot {operation}: the database or the disk is full")]
+    Full {
+        /// What was tried.
+        operation: &'static str,
+    },
+    /// Another connection held a lock for longer than the busy timeout.
+    #[error("cannot {operation}: the database is locked")]
+    Locked {
+        /// What was tried.
+        operation: &'static str,
+    },
+    /// Anything else that SQLite reports.
+    #[error("cannot {operation}")]
+    Sqlite {
+        /// What was tried.
+        operation: &'static str,
+        /// Why.
+        #[source]
+        source: Arc<rusqlite::Error>,
+    },
+    /// No connection for reading became free in time.
+    #[error("no connection for reading became free")]
+    Busy,
+    /// A stored row does not read as what was written.
+    #[error("cannot {operation}: {problem}")]
+    Corrupt {
+        /// What was tried.
+        operation: &'static str,
+        /// What is wrong.
+        problem: Box<str>,
+    },
+    /// The writer has stopped.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// Names the operation that `source` interrupted.
+    pub(crate) fn sqlite(operation: &'static str, source: rusqlite::Error) -> Self {
+        match source.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => StoreError::Full { operation },
+            Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => StoreError::Locked { operation },
+            _ => StoreError::Sqlite { operation, source: Arc::new(source) },
+        }
+    }
+}
+
+/// Why items were not queued. They were not stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// More bytes wait than `queue_bytes` allows: try again later.
+    #[error("the write queue is full")]
+    Overloaded,
+    /// The store is closed.
+    #[error("the store is closed")]
+    Closed,
+}

@@ -1,0 +1,55 @@
+//! What is handed to the writer.
+
+use std::sync::Arc;
+
+use telemetry_model::facts::Facts;
+use telemetry_model::outcome::{Derived, PluginRun};
+use telemetry_model::{Digest, Event, JsonText, Reason, Timestamp};
+
+/// An event with everything that was found out about it, before it is cut for storage.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// The event.
+    pub event: Event,
+    /// What correlation needs to know.
+    pub facts: Facts,
+    /// Attributes that plugins wrote.
+    pub derived: Vec<Derived>,
+    /// Which plugins ran on it.
+    pub runs: Arc<[PluginRun]>,
+    /// When it came in.
+    pub received_at: Timestamp,
+}
+
+/// Something that was refused, kept with its reasons.
+#[derive(Clone, Debug)]
+pub struct QuarantineEntry {
+    /// When it came in.
+    pub received_at: Timestamp,
+    /// The peer's address.
+    pub source: Box<str>,
+    /// Why it was refused.
+    pub reasons: Vec<Reason>,
+    /// What was sent.
+    pub body: QuarantinedBody,
+    /// The event's name, when it has one.
+    pub name: Option<Box<str>>,
+    /// The event's agent, when it has one.
+    pub agent_id: Option<Box<str>>,
+}
+
+/// What is kept of a refused body.
+#[derive(Clone, Debug)]
+pub enum QuarantinedBody {
+    /// It decodes: kept whole, can be retried.
+    Json(JsonText),
+    /// Text that does not decode; a keyed digest of it is kept beside.
+    Text(Box<str>),
+    /// Not text, or too large: its digest and its size in bytes.
+    Digest {
+        /// The keyed digest of what was received.
+        digest: Digest,
+        /// Bytes received.
+        size: u64,
+    },
+}
