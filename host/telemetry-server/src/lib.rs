@@ -2,6 +2,7 @@
 //!
 //! `api` speaks HTTP and calls `processing` (writes) and `analysis` (reads); those two know neither HTTP nor each other.
 
+pub mod analysis;
 pub mod api;
 pub mod app;
 pub mod config;
