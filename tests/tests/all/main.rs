@@ -1,3 +1,4 @@
 //! The integration tests: the whole server over HTTP, and the rules of the house.
 
+mod harness;
 mod tidy;
