@@ -15,9 +15,9 @@ use crate::app::App;
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/v1/health", get(api::health::health))
+        .route_layer(from_fn_with_state(app.clone(), guard::admin))
         .fallback(api::error::unknown_route)
         .method_not_allowed_fallback(api::error::wrong_method)
-        .layer(from_fn_with_state(app.clone(), guard::admin))
         .layer(from_fn_with_state(app.clone(), guard::access))
         .layer(from_fn_with_state(app.clone(), guard::cross_origin))
         .layer(from_fn_with_state(app.clone(), guard::host))

@@ -4,6 +4,7 @@ mod body;
 mod connection;
 mod gate;
 mod socket;
+mod stream;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -53,6 +53,15 @@ pub(super) const SECRETS: [&str; 1] = ["server.read_token"];
 /// # Errors
 /// Every problem there is, sorted by key.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
+    let mut loaded = gather(sources)?;
+    for (key, path) in loaded.config.derive_paths(&sources.environment) {
+        let value = Value::from(path.to_string_lossy().into_owned());
+        loaded.figment = loaded.figment.merge(Single { key: key.to_owned(), origin: "default".to_owned(), value });
+    }
+    Ok(loaded)
+}
+
+fn gather(sources: &Sources) -> Result<Loaded, ConfigError> {
     let mut loading = Loading { figment: defaults(), issues: Vec::new() };
     if let Some(path) = &sources.file {
         match file(path) {

@@ -11,6 +11,10 @@ mod secret;
 mod server;
 mod show;
 mod sources;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -48,4 +52,34 @@ pub struct Config {
 impl Config {
     /// The sections; only environment variables of these are read.
     pub const SECTIONS: [&'static str; 6] = ["server", "database", "logging", "plugins", "features", "correlation"];
+
+    /// Gives the paths that are not set their places beside the database and in the user's folders, and tells which it gave.
+    pub fn derive_paths(&mut self, environment: &[(String, String)]) -> Vec<(&'static str, PathBuf)> {
+        let database = &self.database;
+        let folder = |xdg: &str, home: &str| user_folder(environment, xdg, home);
+        let places = [
+            ("plugins.path", &mut self.plugins.path, database.beside("plugins")),
+            ("plugins.grants_file", &mut self.plugins.grants_file, database.beside("grants.toml")),
+            (
+                "plugins.cache_path",
+                &mut self.plugins.cache_path,
+                folder("XDG_CACHE_HOME", ".cache").unwrap_or_else(|| database.beside("cylestio-cache")),
+            ),
+            (
+                "plugins.state_path",
+                &mut self.plugins.state_path,
+                folder("XDG_STATE_HOME", ".local/state").unwrap_or_else(|| database.beside("cylestio-state")),
+            ),
+        ];
+        let given = places.into_iter().filter(|(_, place, _)| place.is_none());
+        given.map(|(key, place, path)| (key, place.insert(path).clone())).collect()
+    }
+}
+
+/// `cylestio-server` in the user's folder for caches or states; none without a home.
+fn user_folder(environment: &[(String, String)], xdg: &str, home: &str) -> Option<PathBuf> {
+    let get =
+        |wanted: &str| environment.iter().find(|(name, value)| name == wanted && !value.is_empty()).map(|(_, value)| PathBuf::from(value));
+    let folder = get(xdg).filter(|path| path.is_absolute()).or_else(|| get("HOME").map(|path| path.join(home)))?;
+    Some(folder.join("cylestio-server"))
 }

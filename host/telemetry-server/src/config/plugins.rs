@@ -7,7 +7,6 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use super::check::Findings;
-use super::database::DatabaseConfig;
 
 /// Which plugins may load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +54,8 @@ pub struct PluginsConfig {
     pub grants_file: Option<PathBuf>,
     /// Where compiled plugins are kept; absent = the user's cache folder.
     pub cache_path: Option<PathBuf>,
+    /// Where the key stands that authenticates them; absent = the user's state folder.
+    pub state_path: Option<PathBuf>,
     /// Which plugins may load.
     pub policy: Policy,
     /// What becomes of an event whose validator failed on it.
@@ -75,6 +76,7 @@ impl Default for PluginsConfig {
             path: None,
             grants_file: None,
             cache_path: None,
+            state_path: None,
             policy: Policy::Metadata,
             validator_failure: ValidatorFailure::Flag,
             disabled: Vec::new(),
@@ -100,16 +102,6 @@ static SHIPPED_GRANTS: LazyLock<BTreeMap<String, GrantConfig>> = LazyLock::new(|
 });
 
 impl PluginsConfig {
-    /// The drop-in folder.
-    pub fn folder(&self, database: &DatabaseConfig) -> PathBuf {
-        self.path.clone().unwrap_or_else(|| database.beside("plugins"))
-    }
-
-    /// The operator's grants.
-    pub fn grants_path(&self, database: &DatabaseConfig) -> PathBuf {
-        self.grants_file.clone().unwrap_or_else(|| database.beside("grants.toml"))
-    }
-
     pub(super) fn check(&self, findings: &mut Findings) {
         if self.path.as_ref().is_some_and(|path| path.is_file()) {
             findings.add("plugins.path", "is a file, not a folder");

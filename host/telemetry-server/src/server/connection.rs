@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::body::TimedBody;
 use super::gate::Gate;
+use super::stream::TimedStream;
 use crate::config::ServerConfig;
 
 /// What a client may take.
@@ -81,7 +82,7 @@ async fn serve(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header)
         .half_close(true)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(TimedStream::new(stream, limits.body)), service);
     let mut connection = pin!(connection);
     let running = tokio::select! {
         result = connection.as_mut() => Some(result),

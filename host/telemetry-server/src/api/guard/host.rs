@@ -15,12 +15,16 @@ use crate::config::ServerConfig;
 /// Lets through loopback names, any IP literal (a name can be rebound, an address cannot), the configured host and
 /// `server.allowed_hosts`, ports ignored; answers 403 to anything else, 400 without a usable Host.
 pub async fn host(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let authority = match request.uri().authority() {
-        Some(authority) => Some(authority.as_str()),
-        None => request.headers().get(header::HOST).and_then(|value| value.to_str().ok()),
+    let mut given = request.headers().get_all(header::HOST).iter();
+    let authority = match (request.uri().authority(), given.next(), given.next()) {
+        (_, _, Some(_)) => None,
+        (Some(authority), ..) => Some(authority.as_str()),
+        (None, host, None) => host.and_then(|value| value.to_str().ok()),
     };
     let Some(name) = authority.and_then(host_name) else {
-        return ApiError::validation("the request has no usable Host header").with("host", "missing or unreadable").into_response();
+        return ApiError::validation("the request has no usable Host header")
+            .with("host", "missing, repeated or unreadable")
+            .into_response();
     };
     if !is_allowed(&name, &app.config.server) {
         return ApiError::authorization(format!("host `{name}` is not served here"))
