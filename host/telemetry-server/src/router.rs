@@ -8,12 +8,13 @@ use axum::routing::get;
 
 use crate::api::{self, guard};
 use crate::app::App;
+use crate::config::FeaturesConfig;
 
 /// The routes over a built server, with what stands around all of them.
 ///
 /// Layers run from the last to the first: request id and log line, panics, host rule, CORS, read token, admin rule, route.
 pub fn router(app: Arc<App>) -> Router {
-    Router::new()
+    pages(&app.config.features)
         .route("/v1/health", get(api::health::health))
         .route_layer(from_fn_with_state(app.clone(), guard::admin))
         .fallback(api::error::unknown_route)
@@ -24,4 +25,16 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(from_fn(guard::panics))
         .layer(from_fn(guard::request_log))
         .with_state(app)
+}
+
+/// What a browser shows.
+fn pages(features: &FeaturesConfig) -> Router<Arc<App>> {
+    if !features.page {
+        return Router::new();
+    }
+    Router::new()
+        .route("/", get(api::page::index))
+        .route("/assets/page.js", get(api::page::script))
+        .route("/assets/page.css", get(api::page::style))
+        .route("/assets/icon.svg", get(api::page::icon))
 }

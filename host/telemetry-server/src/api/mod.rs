@@ -4,5 +4,6 @@ pub mod error;
 pub mod extract;
 pub mod guard;
 pub mod health;
+pub mod page;
 
 pub use error::{ApiError, Code};
