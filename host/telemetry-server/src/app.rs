@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use telemetry_model::Clock;
+use telemetry_store::Store;
 
 use crate::config::Config;
 use crate::server::StartError;
@@ -13,6 +14,8 @@ pub struct App {
     pub config: Config,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// The database.
+    pub store: Store,
 }
 
 impl App {
@@ -21,7 +24,8 @@ impl App {
     /// # Errors
     /// When a part cannot start; a plugin that cannot be loaded is not one.
     pub fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        Ok(App { config, clock })
+        let store = Store::open(config.store_settings(), clock.clone())?;
+        Ok(App { config, clock, store })
     }
 
     /// Commits what was accepted and closes the database. Blocks.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telemetry_model::Clock;
+use telemetry_store::StoreError;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -43,6 +44,9 @@ pub enum StartError {
         /// `server.host`.
         host: String,
     },
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The thread that opens the parts died.
     #[error("opening the parts of the server failed")]
     Opening,

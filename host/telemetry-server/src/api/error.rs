@@ -7,6 +7,7 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use telemetry_store::StoreError;
 
 /// What kind of error, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -178,6 +179,16 @@ impl ApiError {
     /// The status it answers with.
     pub fn status(&self) -> StatusCode {
         self.status
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Busy | StoreError::Locked { .. } => Self::overloaded("the database is busy", 1),
+            StoreError::Closed => Self::overloaded("the server is stopping", 5),
+            other => Self::database(&other),
+        }
     }
 }
 

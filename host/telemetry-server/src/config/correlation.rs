@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::check::Findings;
 
-/// When a thing counts as over. All of it is applied at query time.
+/// When a thing counts as over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CorrelationConfig {
-    /// Seconds after which an open call counts as timed out.
+    /// Seconds after which an open call counts as timed out, at query time.
     pub timeout_s: u64,
-    /// Seconds of silence after which a session or trace is completed.
+    /// Seconds of silence after which a session or trace is completed, and calls without messages begin a new conversation.
     pub silence_s: u64,
     /// Seconds without an event after which an agent is inactive.
     pub agent_inactive_s: u64,

@@ -17,6 +17,7 @@ mod tests;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use telemetry_store::StoreSettings;
 
 pub use correlation::CorrelationConfig;
 pub use database::DatabaseConfig;
@@ -52,6 +53,19 @@ pub struct Config {
 impl Config {
     /// The sections; only environment variables of these are read.
     pub const SECTIONS: [&'static str; 6] = ["server", "database", "logging", "plugins", "features", "correlation"];
+
+    /// What the store is opened with.
+    pub fn store_settings(&self) -> StoreSettings {
+        let nanoseconds = i64::try_from(self.correlation.silence_s).unwrap_or(i64::MAX).saturating_mul(1_000_000_000);
+        StoreSettings {
+            pool_size: self.database.pool_size,
+            busy_timeout_ms: self.database.busy_timeout_ms,
+            max_group: self.database.max_group,
+            queue_bytes: self.database.queue_mib << 20,
+            conversation_silence: nanoseconds,
+            ..StoreSettings::new(&self.database.path)
+        }
+    }
 
     /// Gives the paths that are not set their places beside the database and in the user's folders, and tells which it gave.
     pub fn derive_paths(&mut self, environment: &[(String, String)]) -> Vec<(&'static str, PathBuf)> {
