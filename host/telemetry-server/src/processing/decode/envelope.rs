@@ -1,0 +1,203 @@
+//! Strict JSON text of one event to a [`RawEvent`]; attribute values stay text.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use telemetry_model::{Attributes, JsonKind, JsonText, Member, RawEvent};
+
+use super::super::flags;
+use super::refusal::Refusal;
+
+/// Reads one event.
+///
+/// # Errors
+/// `not-an-object`, `truncated`, `invalid-json`.
+pub(super) fn read(text: &str) -> Result<RawEvent, Refusal> {
+    let text = text.trim_ascii();
+    let mut event = RawEvent { size: u32::try_from(text.len()).unwrap_or(u32::MAX), ..RawEvent::default() };
+    let members: Members<'_> = match serde_json::from_str(text) {
+        Ok(members) => members,
+        Err(error) if text.starts_with('{') => return Err(Refusal::syntax(&error)),
+        Err(_) => return Err(not_an_object(text)),
+    };
+    let mut extra = Vec::new();
+    for (key, value) in members.unique(&mut event, |key| Cow::Owned(key.to_owned())) {
+        let slot = match &*key {
+            "schema_version" => &mut event.schema_version,
+            "timestamp" => &mut event.timestamp,
+            "trace_id" => &mut event.trace_id,
+            "span_id" => &mut event.span_id,
+            "parent_span_id" => &mut event.parent_span_id,
+            "name" => &mut event.name,
+            "level" => &mut event.level,
+            "agent_id" => &mut event.agent_id,
+            "channel" => &mut event.channel,
+            "idempotency_key" => &mut event.idempotency_key,
+            "attributes" => {
+                attributes(value, &mut event)?;
+                continue;
+            }
+            _ => {
+                let value = if is_number(value) { number_checked(value, &mut event, &key) } else { JsonText::from(value) };
+                extra.push((key.into(), value));
+                continue;
+            }
+        };
+        *slot = member(value);
+    }
+    event.extra = Attributes::from_unique(extra);
+    Ok(event)
+}
+
+/// An error that says what the text is instead of an object.
+fn not_an_object(text: &str) -> Refusal {
+    match serde_json::from_str::<&RawValue>(text) {
+        Ok(value) => Refusal::malformed("not-an-object", format!("an event is a JSON object, this is of type {}", kind(value).as_str())),
+        Err(error) => Refusal::syntax(&error),
+    }
+}
+
+fn attributes(value: &RawValue, event: &mut RawEvent) -> Result<(), Refusal> {
+    match kind(value) {
+        JsonKind::Object => {
+            let members: Members<'_> = serde_json::from_str(value.get()).map_err(|error| Refusal::syntax(&error))?;
+            let unique = members.unique(event, |key| Cow::Owned(flags::attribute(key)));
+            let pairs = unique.into_iter().map(|(key, value)| {
+                let value = if is_number(value) { number_checked(value, event, &key) } else { JsonText::from(value) };
+                (key.into(), value)
+            });
+            event.attributes = Attributes::from_unique(pairs.collect());
+        }
+        JsonKind::Null => event.attributes_member = Member::Null,
+        _ => event.attributes_member = member(value),
+    }
+    Ok(())
+}
+
+fn kind(value: &RawValue) -> JsonKind {
+    telemetry_model::json::kind_of(value.get())
+}
+
+fn member(value: &RawValue) -> Member {
+    let text = value.get();
+    match kind(value) {
+        JsonKind::Null => Member::Null,
+        JsonKind::String => match plain(text) {
+            Some(plain) => Member::Text(plain.into()),
+            None => JsonText::from(value).as_text().map_or(Member::Null, |text| Member::Text(text.into())),
+        },
+        _ => Member::Other(JsonText::from(value)),
+    }
+}
+
+/// The inner text of a string without escapes.
+fn plain(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
+    memchr::memchr(b'\\', inner.as_bytes()).is_none().then_some(inner)
+}
+
+fn is_number(value: &RawValue) -> bool {
+    value.get().starts_with(|first: char| first == '-' || first.is_ascii_digit())
+}
+
+/// Keeps the spelling of a number and flags one that neither 64 bits nor a double can hold.
+fn number_checked(value: &RawValue, event: &mut RawEvent, key: &str) -> JsonText {
+    let json = JsonText::from(value);
+    let text = json.as_str();
+    let beyond = match json.kind() {
+        JsonKind::Integer if text.len() > 18 => json.as_integer().is_none(),
+        JsonKind::Real => json.as_real().is_none(),
+        _ => false,
+    };
+    if beyond {
+        flags::push(&mut event.flags, "number-out-of-range", flags::attribute(key));
+    }
+    json
+}
+
+/// Members of an object in order, duplicates included.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    /// Each key once with its last value, at the place of its first; flags the event for keys that came twice.
+    fn unique(self, event: &mut RawEvent, field: impl Fn(&str) -> Cow<'_, str>) -> Vec<(Cow<'a, str>, &'a RawValue)> {
+        /// Up to here comparing each with each is cheaper than hashing.
+        const FEW: usize = 32;
+        if self.0.len() <= FEW && !has_duplicate(&self.0) {
+            return self.0;
+        }
+        let mut places: HashMap<Cow<'a, str>, usize> = HashMap::with_capacity(self.0.len());
+        let mut unique: Vec<(Cow<'a, str>, &'a RawValue)> = Vec::with_capacity(self.0.len());
+        for (key, value) in self.0 {
+            match places.get(&key).and_then(|place| unique.get_mut(*place)) {
+                Some(known) => {
+                    known.1 = value;
+                    flags::push(&mut event.flags, "duplicate-key", field(&key));
+                }
+                None => {
+                    places.insert(key.clone(), unique.len());
+                    unique.push((key, value));
+                }
+            }
+        }
+        unique
+    }
+}
+
+fn has_duplicate(members: &[(Cow<'_, str>, &RawValue)]) -> bool {
+    members.iter().enumerate().any(|(index, (key, _))| members.iter().take(index).any(|(known, _)| known == key))
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+        let mut members = Vec::with_capacity(24);
+        while let Some((Key(key), value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
+            members.push((key, value));
+        }
+        Ok(Members(members))
+    }
+}
+
+/// A key, borrowed when nothing in it is escaped.
+struct Key<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl<'de> Visitor<'de> for KeyVisitor {
+    type Value = Key<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Key<'de>, E> {
+        Ok(Key(Cow::Borrowed(key)))
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Key<'de>, E> {
+        Ok(Key(Cow::Owned(key.to_owned())))
+    }
+}
