@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use telemetry_model::Clock;
+use telemetry_model::{Clock, Timestamp};
 use telemetry_store::Store;
 
+use crate::api::health::Degraded;
 use crate::config::Config;
 use crate::server::StartError;
 
@@ -14,6 +15,8 @@ pub struct App {
     pub config: Config,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// When the parts were open.
+    pub started_at: Timestamp,
     /// The database.
     pub store: Store,
 }
@@ -25,7 +28,17 @@ impl App {
     /// When a part cannot start; a plugin that cannot be loaded is not one.
     pub fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let store = Store::open(config.store_settings(), clock.clone())?;
-        Ok(App { config, clock, store })
+        Ok(App { started_at: clock.now(), config, clock, store })
+    }
+
+    /// Why events cannot be stored or read, if so.
+    pub async fn failing(&self) -> Option<Degraded> {
+        None
+    }
+
+    /// What else does not serve.
+    pub fn degraded(&self) -> Vec<Degraded> {
+        Vec::new()
     }
 
     /// Commits what was accepted and closes the database. Blocks.

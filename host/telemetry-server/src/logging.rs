@@ -26,7 +26,15 @@ pub enum LoggingError {
     Installed(String),
 }
 
-/// Installs the process's log and a panic hook that logs where, never what.
+/// Logs where a panic came from, never what it said: its text may hold what a client sent.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map_or_else(|| "unknown".to_owned(), ToString::to_string);
+        tracing::error!(panic.location = location, "panicked");
+    }));
+}
+
+/// Installs the process's log.
 ///
 /// # Errors
 /// When the destination cannot be opened or a log was installed before.
@@ -42,10 +50,6 @@ pub fn start(config: &LoggingConfig) -> Result<(), LoggingError> {
             install(config, Mutex::new(file), false)?;
         }
     }
-    std::panic::set_hook(Box::new(|panic| {
-        let location = panic.location().map_or_else(|| "unknown".to_owned(), ToString::to_string);
-        tracing::error!(panic.location = location, "panicked");
-    }));
     Ok(())
 }
 

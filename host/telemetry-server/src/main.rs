@@ -40,6 +40,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 /// Runs until SIGINT or SIGTERM.
 fn start(config: Config) -> anyhow::Result<()> {
     logging::start(&config.logging)?;
+    logging::log_panics();
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if config.server.workers > 0 {
         builder.worker_threads(config.server.workers);

@@ -1,0 +1,64 @@
+//! Clients that are slow, half there, or many.
+
+use super::raw::{Raw, status};
+use crate::harness::Server;
+
+fn impatient() -> Server {
+    Server::start_with(|config, _| {
+        config.server.header_timeout_s = 1;
+        config.server.body_timeout_s = 1;
+    })
+}
+
+#[test]
+fn ends_a_client_that_never_finishes_its_head() {
+    let server = impatient();
+    assert_eq!(Raw::connect(&server).rest(), "");
+    assert_eq!(Raw::connect(&server).send("GET /v1/hea").rest(), "");
+    assert_eq!(server.get("/v1/health").status, 200);
+}
+
+#[test]
+fn answers_a_client_that_sends_no_more() {
+    let server = Server::start();
+    let answer = Raw::connect(&server).send("GET /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n").end().rest();
+    assert_eq!(status(&answer), "200", "{answer}");
+}
+
+#[test]
+fn many_silent_clients_leave_room_for_others() {
+    let server = Server::start();
+    let silent: Vec<Raw> = (0..300).map(|_| Raw::connect(&server)).collect();
+    assert_eq!(server.get("/v1/health").status, 200);
+    drop(silent);
+}
+
+#[test]
+fn over_the_cap_of_connections_clients_wait_instead_of_failing() {
+    let server = Server::start_with(|config, _| {
+        config.server.max_connections = 2;
+        config.server.header_timeout_s = 1;
+    });
+    let silent: Vec<Raw> = (0..6).map(|_| Raw::connect(&server)).collect();
+    let answer = Raw::connect(&server).send("GET /v1/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").rest();
+    assert_eq!(status(&answer), "200", "{answer}");
+    drop(silent);
+}
+
+#[test]
+fn garbage_and_giant_heads_are_refused() {
+    let server = Server::start();
+    assert_eq!(status(&Raw::connect(&server).send("\x16\x03\x01 hello\r\n\r\n").rest()), "400");
+    let giant = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX-Pad: {}\r\n\r\n", "a".repeat(1 << 20));
+    assert!(["", "431"].contains(&status(&Raw::connect(&server).send(giant).rest())));
+    assert_eq!(server.get("/v1/health").status, 200);
+}
+
+#[test]
+fn stops_with_connections_open_and_starts_again() {
+    let mut server = impatient();
+    let mut idle = Raw::connect(&server);
+    server.restart();
+    assert_eq!(idle.rest(), "");
+    assert_eq!(server.get("/v1/health").status, 200);
+}

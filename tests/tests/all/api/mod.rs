@@ -1,0 +1,6 @@
+//! HTTP behaviour, route by route.
+
+mod connections;
+mod guards;
+mod page;
+mod raw;
