@@ -6,10 +6,12 @@
 mod error;
 mod item;
 mod open;
+mod read;
 mod settings;
 mod store;
 
 pub use error::{StoreError, SubmitError};
 pub use item::{NewEvent, QuarantineEntry, QuarantinedBody};
+pub use read::{ScanError, Snapshot};
 pub use settings::StoreSettings;
 pub use store::Store;

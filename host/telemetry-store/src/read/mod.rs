@@ -1,0 +1,53 @@
+//! Reads: each over one snapshot, on a read-only connection of the pool. They never wait for the writer, nor it for them.
+
+mod documents;
+#[cfg(test)]
+mod fixture;
+mod scan;
+
+use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::Connection;
+use telemetry_model::query::{RowQuery, RowScan, RowSink};
+
+pub use scan::ScanError;
+
+use crate::error::StoreError;
+use crate::store::Store;
+
+/// One state of the database: everything read from it belongs together.
+pub struct Snapshot {
+    connection: r2d2::PooledConnection<SqliteConnectionManager>,
+}
+
+impl Store {
+    /// Takes a snapshot as of the first read from it. It keeps one connection of the pool until it is dropped. Blocks while none is free.
+    ///
+    /// # Errors
+    /// When no connection becomes free in time.
+    pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        let connection = self.reader()?;
+        connection.execute_batch("begin").map_err(|error| StoreError::sqlite("begin a read", error))?;
+        Ok(Snapshot { connection })
+    }
+
+    /// [`Snapshot::scan`] over a snapshot of its own.
+    ///
+    /// # Errors
+    /// As [`Snapshot::scan`].
+    pub fn scan<S: RowSink>(&self, query: &RowQuery, sink: &mut S) -> Result<RowScan, ScanError<S::Error>> {
+        self.snapshot()?.scan(query, sink)
+    }
+}
+
+impl Snapshot {
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        // Nothing was written; a failure leaves a connection that fails its next `begin`.
+        let _ = self.connection.execute_batch("rollback");
+    }
+}

@@ -1,0 +1,195 @@
+//! Rows of one relation as grouped columns: the read of every metric. The database hands over rows; it computes nothing of an answer.
+
+mod attributes;
+mod buffer;
+mod groups;
+mod hash;
+mod plan;
+mod sources;
+#[cfg(test)]
+mod tests;
+mod texts;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row, params_from_iter};
+use telemetry_model::query::{RowQuery, RowScan, RowSink};
+use telemetry_model::{FieldType, Timestamp};
+
+use self::attributes::AttributeReader;
+use self::buffer::{Cell, RowBuffer};
+use self::groups::Groups;
+use self::plan::{Origin, Plan};
+use self::sources::{Reading, Source};
+use self::texts::{LookupColumn, Texts};
+use super::Snapshot;
+use crate::error::StoreError;
+
+/// Why a scan ended early; `E` is the sink's error.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError<E> {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The rows have more groups than the query allows.
+    #[error("more than {limit} groups")]
+    TooManyGroups {
+        /// The query's `max_groups`.
+        limit: usize,
+    },
+    /// The sink stopped the scan.
+    #[error("the sink stopped the scan")]
+    Sink(E),
+}
+
+impl Snapshot {
+    /// Streams the rows of `query` to `sink`: its columns, then a last column of kind `group`. Rows come in no order.
+    ///
+    /// # Errors
+    /// [`ScanError`]. The sink has seen a part of the rows then.
+    pub fn scan<S: RowSink>(&self, query: &RowQuery, sink: &mut S) -> Result<RowScan, ScanError<S::Error>> {
+        let failed = |error| ScanError::Store(StoreError::sqlite("scan rows", error));
+        let connection = self.connection();
+        let plan = plan::plan(connection, query).map_err(failed)?;
+        let mut statement = connection.prepare(&plan.sql).map_err(failed)?;
+        let mut rows = statement.query(params_from_iter(&plan.values)).map_err(failed)?;
+        let mut scan = Scan::new(connection, query, &plan);
+        let mut found = RowScan::default();
+        while let Some(row) = rows.next().map_err(failed)? {
+            found.scanned_rows += 1;
+            if !scan.passes(row).map_err(failed)? {
+                continue;
+            }
+            found.matched_rows += 1;
+            let group = scan.group(row).map_err(failed)?.ok_or(ScanError::TooManyGroups { limit: query.max_groups })?;
+            if scan.take(row, group).map_err(failed)? {
+                scan.flush(sink)?;
+            }
+        }
+        scan.flush(sink)?;
+        found.groups = scan.groups.into_keys(&scan.texts);
+        Ok(found)
+    }
+}
+
+/// The state of one scan.
+struct Scan<'c, 'q> {
+    connection: &'c Connection,
+    query: &'q RowQuery,
+    plan: &'q Plan,
+    lookups: Vec<Option<LookupColumn>>,
+    texts: Texts,
+    attributes: Option<(usize, AttributeReader<'c>)>,
+    groups: Groups,
+    buffer: RowBuffer,
+}
+
+impl<'c, 'q> Scan<'c, 'q> {
+    fn new(connection: &'c Connection, query: &'q RowQuery, plan: &'q Plan) -> Self {
+        let lookups = plan.sources.iter().map(|source| match source.reading {
+            Reading::Lookup(lookup) => Some(LookupColumn::new(lookup)),
+            Reading::Plain(_) => None,
+        });
+        Scan {
+            connection,
+            query,
+            plan,
+            lookups: lookups.collect(),
+            texts: Texts::default(),
+            attributes: plan.documents.map(|first| (first, AttributeReader::new(connection, plan))),
+            groups: Groups::new(query.interval.is_some(), query.max_groups),
+            buffer: RowBuffer::new(query.columns.iter().map(|(_, ty)| *ty).collect()),
+        }
+    }
+
+    fn passes(&mut self, row: &Row<'_>) -> rusqlite::Result<bool> {
+        if let Some(column) = self.plan.passes
+            && !matches!(row.get_ref(column)?, ValueRef::Integer(1))
+        {
+            return Ok(false);
+        }
+        match &mut self.attributes {
+            Some((first, attributes)) => attributes.read(self.plan, *first, row),
+            None => Ok(true),
+        }
+    }
+
+    /// The group of a row; `None` when it is one too many.
+    fn group(&mut self, row: &Row<'_>) -> rusqlite::Result<Option<u32>> {
+        self.groups.begin();
+        if let (Some(interval), Some(column)) = (self.query.interval, self.plan.time) {
+            self.groups.bucket(interval.bucket(Timestamp(row.get(column)?)));
+        }
+        for origin in &self.plan.groups {
+            let entry = match origin {
+                Origin::Selected(column) => self.entry(row, *column)?,
+                other => {
+                    let text = self.attributes.as_ref().and_then(|(_, attributes)| attributes.plain(*other));
+                    text.map(|text| self.texts.intern(&text))
+                }
+            };
+            self.groups.value(entry);
+        }
+        Ok(self.groups.id())
+    }
+
+    /// Adds the row to the batch; true when that is full.
+    fn take(&mut self, row: &Row<'_>, group: u32) -> rusqlite::Result<bool> {
+        for (index, origin) in self.plan.columns.iter().enumerate() {
+            let cell = match origin {
+                Origin::Selected(column) => self.cell(row, *column)?,
+                other => match &self.attributes {
+                    Some((_, attributes)) => attributes.cell(*other, &mut self.buffer),
+                    None => Cell::Absent,
+                },
+            };
+            self.buffer.push(index, cell);
+        }
+        Ok(self.buffer.end_row(group))
+    }
+
+    fn flush<S: RowSink>(&mut self, sink: &mut S) -> Result<(), ScanError<S::Error>> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let batch = self.buffer.take(self.texts.entries());
+        sink.rows(batch, self.groups.len()).map_err(ScanError::Sink)
+    }
+
+    fn cell(&mut self, row: &Row<'_>, column: usize) -> rusqlite::Result<Cell> {
+        let Some(source) = self.plan.sources.get(column) else { return Ok(Cell::Absent) };
+        match (row.get_ref(column)?, source.reading) {
+            (ValueRef::Null, _) => Ok(Cell::Absent),
+            (ValueRef::Integer(id), Reading::Lookup(_)) => Ok(self.looked_up(column, id)?.map_or(Cell::Absent, Cell::Interned)),
+            (ValueRef::Integer(value), Reading::Plain(FieldType::Time)) => Ok(Cell::Time(value)),
+            (ValueRef::Integer(value), Reading::Plain(FieldType::Boolean)) => Ok(Cell::Boolean(value != 0)),
+            (ValueRef::Integer(value), Reading::Plain(_)) => Ok(Cell::Integer(value)),
+            (ValueRef::Real(value), _) => Ok(Cell::Real(value)),
+            (value, _) => {
+                let (start, end) = self.buffer.keep(value.as_str()?);
+                Ok(Cell::Text(start, end))
+            }
+        }
+    }
+
+    /// The entry of the plain text of a value.
+    fn entry(&mut self, row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u32>> {
+        let reading = self.plan.sources.get(column).map(|source: &Source| source.reading);
+        let text = match (row.get_ref(column)?, reading) {
+            (ValueRef::Null, _) => return Ok(None),
+            (ValueRef::Integer(id), Some(Reading::Lookup(_))) => return self.looked_up(column, id),
+            (ValueRef::Integer(value), Some(Reading::Plain(FieldType::Time))) => Timestamp(value).to_string(),
+            (ValueRef::Integer(value), Some(Reading::Plain(FieldType::Boolean))) => (value != 0).to_string(),
+            (ValueRef::Integer(value), _) => value.to_string(),
+            (ValueRef::Real(value), _) => serde_json::Value::from(value).to_string(),
+            (value, _) => return Ok(Some(self.texts.intern(value.as_str()?))),
+        };
+        Ok(Some(self.texts.intern(&text)))
+    }
+
+    fn looked_up(&mut self, column: usize, id: i64) -> rusqlite::Result<Option<u32>> {
+        match self.lookups.get_mut(column) {
+            Some(Some(lookup)) => lookup.entry(self.connection, &mut self.texts, id),
+            _ => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! From a typed query to SQL: constant fragments and bound values only.
+//!
+//! The window and what an index leads with stand in the `where` clause. Every other filter is one more column of the answer, so that
+//! the rows read to answer are counted as they are.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension};
+use telemetry_model::query::{Filter, RowQuery};
+use telemetry_model::{Field, FieldType, Relation, Timestamp};
+
+use super::sources::{Lookup, Reading, Source, Table, source, table};
+use crate::read::documents::WantedKey;
+
+/// Where the value of a column or group comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A column of the SQL.
+    Selected(usize),
+    /// An attribute of the row's events.
+    Attribute(usize),
+    /// All attributes of the row's event.
+    Attributes,
+}
+
+/// What a scan runs and how it reads the answer.
+#[derive(Debug)]
+pub struct Plan {
+    /// The statement.
+    pub sql: String,
+    /// Its bound values.
+    pub values: Vec<Value>,
+    /// Its first columns.
+    pub sources: Vec<Source>,
+    /// The column that says whether the row passes the filters.
+    pub passes: Option<usize>,
+    /// The first of the columns from which attributes are read.
+    pub documents: Option<usize>,
+    /// The query's columns.
+    pub columns: Vec<Origin>,
+    /// The query's groups.
+    pub groups: Vec<Origin>,
+    /// The row's own time, when there are buckets.
+    pub time: Option<usize>,
+    /// The attributes that are read.
+    pub keys: Vec<WantedKey>,
+    /// Filters on attributes.
+    pub attribute_filters: Vec<(Origin, Vec<String>)>,
+    /// The table.
+    pub table: Table,
+}
+
+impl Plan {
+    /// Whether a column or group is all attributes of an event.
+    pub fn wants_all(&self) -> bool {
+        let filters = self.attribute_filters.iter().map(|(origin, _)| origin);
+        self.columns.iter().chain(&self.groups).chain(filters).any(|origin| *origin == Origin::Attributes)
+    }
+}
+
+/// What the attributes of a row are found by, per relation; the first column is the event's or the session's id.
+fn document_columns(relation: Relation) -> &'static [&'static str] {
+    match relation {
+        Relation::Events => &["r.id", "r.attributes", "r.context", "r.derived"],
+        Relation::LlmCalls | Relation::ToolExecutions => &["r.event_id", "r.trace", "r.span", "r.start_time", "r.end_time"],
+        Relation::Sessions => &["r.session"],
+        Relation::SecurityAlerts => &["r.event_id"],
+    }
+}
+
+/// Plans `query`; texts that filters compare with are looked up on `connection`.
+pub fn plan(connection: &Connection, query: &RowQuery) -> rusqlite::Result<Plan> {
+    let mut build = Build { connection, relation: query.relation, sources: Vec::new(), keys: Vec::new(), all: false };
+    let columns = query.columns.iter().map(|(field, _)| build.origin(field)).collect::<rusqlite::Result<Vec<_>>>()?;
+    let groups = query.group_by.iter().map(|field| build.origin(field)).collect::<rusqlite::Result<Vec<_>>>()?;
+    let table = table(query.relation);
+    let time = query.interval.map(|_| build.select(Source { sql: table.time, reading: Reading::Plain(FieldType::Time) }));
+    let mut conditions = Conditions::default();
+    let mut tests = Conditions::default();
+    if let Some(from) = query.window.from {
+        conditions.add(&[table.time, " >= ?"], [Value::Integer(from.0)]);
+    }
+    if let Some(to) = query.window.to {
+        conditions.add(&[table.time, " < ?"], [Value::Integer(to.0)]);
+    }
+    let mut attribute_filters = Vec::new();
+    for filter in &query.filters {
+        match build.fixed(&filter.field) {
+            Some((name, source)) => {
+                let (operand, values) = build.comparable(source, filter)?;
+                let into = if is_indexed(query.relation, name) { &mut conditions } else { &mut tests };
+                into.add_any_of(operand, values);
+            }
+            None => attribute_filters.push((build.origin(&filter.field)?, filter.values.clone())),
+        }
+    }
+    let mut selected: Vec<String> = build.sources.iter().map(|source| source.sql.to_owned()).collect();
+    let passes = (!tests.sql.is_empty()).then(|| {
+        selected.push(tests.sql);
+        selected.len() - 1
+    });
+    let documents = (!build.keys.is_empty() || build.all).then(|| {
+        let first = selected.len();
+        selected.extend(document_columns(query.relation).iter().map(|column| (*column).to_owned()));
+        first
+    });
+    if selected.is_empty() {
+        selected.push("1".to_owned());
+    }
+    let filter = if conditions.sql.is_empty() { String::new() } else { format!(" where {}", conditions.sql) };
+    let sql = format!("select {} from {}{filter}", selected.join(", "), table.from);
+    let mut values = tests.values;
+    values.extend(conditions.values);
+    let Build { sources, keys, .. } = build;
+    Ok(Plan { sql, values, sources, passes, documents, columns, groups, time, keys, attribute_filters, table })
+}
+
+/// Whether an index leads with the field and goes on with the row's time.
+fn is_indexed(relation: Relation, name: &str) -> bool {
+    match relation {
+        Relation::Events => matches!(name, "agent_id" | "session_id" | "trace_id"),
+        _ => name == "agent_id",
+    }
+}
+
+/// Conditions joined by `and`, with the values bound in them.
+#[derive(Default)]
+struct Conditions {
+    sql: String,
+    values: Vec<Value>,
+}
+
+impl Conditions {
+    fn add(&mut self, fragments: &[&str], values: impl IntoIterator<Item = Value>) {
+        if !self.sql.is_empty() {
+            self.sql.push_str(" and ");
+        }
+        fragments.iter().for_each(|fragment| self.sql.push_str(fragment));
+        self.values.extend(values);
+    }
+
+    /// `operand in (?, ..)`: without values nothing matches, and a null is never equal.
+    fn add_any_of(&mut self, operand: &str, values: Vec<Value>) {
+        let marks = vec!["?"; values.len()].join(", ");
+        self.add(&[operand, " in (", &marks, ")"], values);
+    }
+}
+
+struct Build<'c> {
+    connection: &'c Connection,
+    relation: Relation,
+    sources: Vec<Source>,
+    keys: Vec<WantedKey>,
+    all: bool,
+}
+
+impl Build<'_> {
+    fn origin(&mut self, field: &Field) -> rusqlite::Result<Origin> {
+        if let Some((_, source)) = self.fixed(field) {
+            return Ok(Origin::Selected(self.select(source)));
+        }
+        let Field::Attribute(key) = field else {
+            self.all = true;
+            return Ok(Origin::Attributes);
+        };
+        if let Some(known) = self.keys.iter().position(|wanted| wanted.key == *key) {
+            return Ok(Origin::Attribute(known));
+        }
+        self.keys.push(WantedKey::find(self.connection, key)?);
+        Ok(Origin::Attribute(self.keys.len() - 1))
+    }
+
+    fn fixed(&self, field: &Field) -> Option<(&'static str, Source)> {
+        match field {
+            Field::Fixed(relation, name) if *relation == self.relation => source(*relation, name).map(|source| (*name, source)),
+            _ => None,
+        }
+    }
+
+    fn select(&mut self, source: Source) -> usize {
+        self.sources.iter().position(|known| *known == source).unwrap_or_else(|| {
+            self.sources.push(source);
+            self.sources.len() - 1
+        })
+    }
+
+    /// What to compare with which values. A text that no row can have is left out.
+    fn comparable(&self, source: Source, filter: &Filter) -> rusqlite::Result<(&'static str, Vec<Value>)> {
+        let values = &filter.values;
+        Ok(match source.reading {
+            Reading::Plain(ty) => (source.sql, values.iter().filter_map(|text| plain(text, ty)).collect()),
+            Reading::Lookup(Lookup::Status) => (STATUS, values.iter().map(|text| Value::Text(text.clone())).collect()),
+            Reading::Lookup(Lookup::CallSpan) => (CALL_SPAN, values.iter().map(|text| Value::Text(text.clone())).collect()),
+            Reading::Lookup(lookup) => {
+                let mut ids = Vec::new();
+                for text in values {
+                    self.ids(lookup, text, &mut ids)?;
+                }
+                (source.sql, ids)
+            }
+        })
+    }
+
+    fn ids(&self, lookup: Lookup, text: &str, ids: &mut Vec<Value>) -> rusqlite::Result<()> {
+        let sql = match lookup {
+            Lookup::String => {
+                let sql = "select id from strings where text = ?1";
+                let id: Option<i64> = self.connection.prepare_cached(sql)?.query_row([text], |row| row.get(0)).optional()?;
+                ids.extend(id.map(Value::Integer));
+                return Ok(());
+            }
+            Lookup::KindName => "select id from event_kinds where name = ?1",
+            Lookup::KindLevel => "select id from event_kinds where level = ?1",
+            Lookup::KindSchemaVersion => "select id from event_kinds where schema_version = ?1",
+            Lookup::KindChannel => "select id from event_kinds where channel = ?1",
+            Lookup::KindFamily => "select id from event_kinds where family = ?1",
+            Lookup::Status | Lookup::CallSpan => return Ok(()),
+        };
+        let mut statement = self.connection.prepare_cached(sql)?;
+        for id in statement.query_map([text], |row| row.get(0))? {
+            ids.push(Value::Integer(id?));
+        }
+        Ok(())
+    }
+}
+
+const STATUS: &str = "case when r.roles & 4 then 'error' when r.roles & 2 then 'success' else 'open' end";
+const CALL_SPAN: &str = "(select c.span from llm_call_rows c where c.id = r.conversation)";
+
+/// `text` as a value that a column of type `ty` can be equal to.
+fn plain(text: &str, ty: FieldType) -> Option<Value> {
+    match ty {
+        FieldType::Boolean => match text {
+            "true" | "1" => Some(Value::Integer(1)),
+            "false" | "0" => Some(Value::Integer(0)),
+            _ => None,
+        },
+        FieldType::Integer | FieldType::Real => match text.parse::<i64>() {
+            Ok(integer) => Some(Value::Integer(integer)),
+            Err(_) => text.parse::<f64>().ok().filter(|real| real.is_finite()).map(Value::Real),
+        },
+        FieldType::Time => Timestamp::parse(text).ok().map(|time| Value::Integer(time.0)),
+        FieldType::Text => Some(Value::Text(text.to_owned())),
+        FieldType::Json | FieldType::Bytes => None,
+    }
+}
