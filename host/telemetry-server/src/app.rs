@@ -33,7 +33,12 @@ impl App {
 
     /// Why events cannot be stored or read, if so.
     pub async fn failing(&self) -> Option<Degraded> {
-        None
+        let store = self.store.clone();
+        match tokio::task::spawn_blocking(move || store.check_reads()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(Degraded { part: "database".into(), reason: error.to_string() }),
+            Err(_) => Some(Degraded { part: "database".into(), reason: "the check did not end".into() }),
+        }
     }
 
     /// What else does not serve.

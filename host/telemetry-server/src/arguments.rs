@@ -72,3 +72,29 @@ impl Arguments {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flag_reaches_its_key() {
+        let line = "cylestio-server --host h --port 1 --db-path d --plugins p --grants g --config c.toml --log-level debug config show";
+        let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
+        let environment = [("A", "b")].map(|(name, value)| (name.into(), value.into()));
+        let sources = arguments.sources(environment.into_iter());
+        let given: Vec<_> = sources.flags.iter().map(|flag| (flag.key, flag.flag, flag.value.as_str())).collect();
+        let expected = [
+            ("server.host", "--host", "h"),
+            ("server.port", "--port", "1"),
+            ("database.path", "--db-path", "d"),
+            ("plugins.path", "--plugins", "p"),
+            ("plugins.grants_file", "--grants", "g"),
+            ("logging.level", "--log-level", "debug"),
+        ];
+        assert_eq!(given, expected);
+        assert_eq!(sources.file, Some("c.toml".into()));
+        assert_eq!(sources.environment, [("A".to_owned(), "b".to_owned())]);
+        assert!(matches!(arguments.action, Some(Action::Config(ConfigAction::Show))));
+    }
+}

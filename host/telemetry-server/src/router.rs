@@ -16,6 +16,7 @@ use crate::config::FeaturesConfig;
 pub fn router(app: Arc<App>) -> Router {
     pages(&app.config.features)
         .route("/v1/health", get(api::health::health))
+        .route("/v1/overview", get(api::overview::overview))
         .route_layer(from_fn_with_state(app.clone(), guard::admin))
         .fallback(api::error::unknown_route)
         .method_not_allowed_fallback(api::error::wrong_method)
