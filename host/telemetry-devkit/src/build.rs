@@ -1,0 +1,130 @@
+//! From a plugin's folder to one `.wasm` file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::digest::{DigestError, Sources};
+use crate::section::{self, BuildNote};
+use crate::toolchain::{TARGET, Toolchain, ToolchainError};
+
+/// What a build takes from its surroundings.
+#[derive(Clone, Debug)]
+pub struct BuildSettings {
+    /// Where cargo works; shared by all plugins it saves compiling the standard library again.
+    pub target_dir: PathBuf,
+    /// Cargo's home, whose path is kept out of the component.
+    pub cargo_home: PathBuf,
+    /// PATH.
+    pub search_path: String,
+    /// Compile with so many jobs; `None` leaves it to cargo.
+    pub jobs: Option<u32>,
+    /// Refuse a `Cargo.lock` that is missing or would change.
+    pub locked: bool,
+}
+
+/// A built component.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// `<id>.wasm` beside `plugin.toml`.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub component: Vec<u8>,
+    /// What its section says.
+    pub note: BuildNote,
+}
+
+/// Why a plugin could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The folder is not a plugin's.
+    #[error(transparent)]
+    Sources(#[from] DigestError),
+    /// No compiler.
+    #[error(transparent)]
+    Toolchain(#[from] ToolchainError),
+    /// Cargo could not be started.
+    #[error("cannot run cargo")]
+    Start(#[source] std::io::Error),
+    /// Cargo failed; it has said why on standard error.
+    #[error("cargo could not compile `{0}`")]
+    Compile(String),
+    /// What cargo made could not be read, or the component not be written.
+    #[error("cannot access `{path}`")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The module does not fit its world.
+    #[error("cannot make a component of `{id}`: {problem}")]
+    Component {
+        /// Which plugin.
+        id: String,
+        /// What wit-component says.
+        problem: String,
+    },
+}
+
+/// Guests recurse little; a small stack keeps a fresh instance's memory small.
+const STACK_BYTES: u32 = 128 * 1024;
+
+/// Compiles the plugin in `plugin_dir` and writes `<id>.wasm` beside its `plugin.toml`.
+///
+/// # Errors
+/// One variant a step.
+pub fn build(plugin_dir: &Path, settings: &BuildSettings) -> Result<Built, BuildError> {
+    let sources = Sources::find(plugin_dir)?;
+    let toolchain = Toolchain::find()?;
+    let module = compile(&sources, &toolchain, settings)?;
+    let note = BuildNote { toolchain: toolchain.describe()?, source_sha256: sources.digest()?, sdk: sources.sdk_name.clone() };
+    let component =
+        componentize(&module, &sources.manifest, &note).map_err(|problem| BuildError::Component { id: sources.id.clone(), problem })?;
+    let path = sources.plugin.join(format!("{}.wasm", sources.id));
+    fs::write(&path, &component).map_err(|source| BuildError::File { path: path.clone(), source })?;
+    Ok(Built { path, component, note })
+}
+
+/// Makes a component of a core module and gives it its sections.
+///
+/// # Errors
+/// What wit-component says.
+pub fn componentize(module: &[u8], manifest: &str, note: &BuildNote) -> Result<Vec<u8>, String> {
+    let encoder = wit_component::ComponentEncoder::default().validate(true).module(module);
+    let mut component = encoder.and_then(|mut encoder| encoder.encode()).map_err(|error| format!("{error:#}"))?;
+    section::append(&mut component, section::MANIFEST, manifest.as_bytes());
+    section::append(&mut component, section::BUILD, note.to_json().as_bytes());
+    Ok(component)
+}
+
+fn compile(sources: &Sources, toolchain: &Toolchain, settings: &BuildSettings) -> Result<Vec<u8>, BuildError> {
+    let mut command = toolchain.command(&settings.search_path);
+    if let Some(jobs) = settings.jobs {
+        command.arg(format!("-j{jobs}"));
+    }
+    if settings.locked {
+        command.arg("--locked");
+    }
+    command.args(["--crate-type", "cdylib", "--"]);
+    command.arg(format!("-Clink-arg=-zstack-size={STACK_BYTES}"));
+    command.arg(remap(&sources.plugin, "/plugin"));
+    // These flags are the same for every plugin, or the standard library would be compiled again for each.
+    let shared = [remap(&settings.cargo_home, "/cargo"), sources.sdk.as_deref().map(|sdk| remap(sdk, "/sdk")).unwrap_or_default()];
+    let flags = shared.into_iter().filter(|flag| !flag.is_empty()).collect::<Vec<_>>().join("\u{1f}");
+    let status = command
+        .current_dir(&sources.plugin)
+        .env("CARGO_TARGET_DIR", &settings.target_dir)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags)
+        .env_remove("RUSTFLAGS")
+        .status()
+        .map_err(BuildError::Start)?;
+    if !status.success() {
+        return Err(BuildError::Compile(sources.package.clone()));
+    }
+    let path = settings.target_dir.join(TARGET).join("release").join(format!("{}.wasm", sources.package.replace('-', "_")));
+    fs::read(&path).map_err(|source| BuildError::File { path, source })
+}
+
+fn remap(from: &Path, to: &str) -> String {
+    format!("--remap-path-prefix={}={to}", from.display())
+}
