@@ -1,13 +1,15 @@
 //! Extractors whose rejections are [`ApiError`]s, and the one way to take a body.
 
-use axum::body::{Body, Bytes, HttpBody};
+mod body;
+
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 
 use super::ApiError;
-use crate::server::BodyTimeout;
+
+pub use body::{BodyError, body};
 
 /// Query parameters as `T`; a wrong one answers 400.
 #[derive(Clone, Copy, Debug)]
@@ -61,57 +63,6 @@ pub fn is_json(headers: &HeaderMap) -> bool {
     value.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// Why a body could not be taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyError {
-    /// Over the limit; so many bytes were announced or had come.
-    TooLarge(u64),
-    /// It did not arrive in `server.body_timeout_s`.
-    Timeout,
-    /// The client broke off, or broke the framing.
-    Cut,
-}
-
-impl From<BodyError> for ApiError {
-    fn from(error: BodyError) -> Self {
-        match error {
-            BodyError::TooLarge(_) => ApiError::too_large("the body is larger than this route takes"),
-            BodyError::Timeout => ApiError::body_timeout(),
-            BodyError::Cut => ApiError::validation("the body broke off"),
-        }
-    }
-}
-
-/// Takes a whole body of at most `limit` bytes.
-///
-/// # Errors
-/// [`BodyError`]; a body announced as too large is refused before a byte of it is read.
-pub async fn body(body: Body, limit: usize) -> Result<Bytes, BodyError> {
-    let announced = body.size_hint().lower();
-    if announced > limit as u64 {
-        return Err(BodyError::TooLarge(announced));
-    }
-    let exact = body.size_hint().exact();
-    match axum::body::to_bytes(body, limit).await {
-        Ok(bytes) => Ok(bytes),
-        Err(error) if BodyTimeout::caused(&error) => Err(BodyError::Timeout),
-        Err(error) if is_length_limit(&error) => Err(BodyError::TooLarge(exact.unwrap_or(limit as u64 + 1))),
-        Err(_) => Err(BodyError::Cut),
-    }
-}
-
-/// Whether the chain of sources ends in the limit of `to_bytes`.
-fn is_length_limit(error: &axum::Error) -> bool {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = cause {
-        if error.to_string() == "length limit exceeded" {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
-
 /// An error's deepest words.
 fn reason(error: &dyn std::error::Error) -> String {
     let mut error = error;
@@ -119,4 +70,16 @@ fn reason(error: &dyn std::error::Error) -> String {
         error = source;
     }
     error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_json_by_its_media_type() {
+        let is = |value: &str| is_json(&[(header::CONTENT_TYPE, value.parse().unwrap())].into_iter().collect());
+        assert!(is("application/json") && is("Application/JSON; charset=utf-8"));
+        assert!(!is("text/plain") && !is("application/jsonx") && !is_json(&HeaderMap::new()));
+    }
 }
