@@ -193,6 +193,7 @@ create table llm_call_rows (
 create unique index llm_call_rows_span on llm_call_rows (trace, span) where span is not null;
 create index llm_call_rows_start on llm_call_rows (start_time);
 create index llm_call_rows_agent on llm_call_rows (agent, start_time);
+create index llm_call_rows_session on llm_call_rows (session, start_time) where session is not null;
 create index llm_call_rows_scope on llm_call_rows (scope, start_time) where scope is not null;
 create index llm_call_rows_conversation on llm_call_rows (conversation, turn) where conversation is not null;
 create index llm_call_rows_messages on llm_call_rows (messages, start_time) where messages is not null;
@@ -222,6 +223,7 @@ create table tool_execution_rows (
 create unique index tool_execution_rows_span on tool_execution_rows (trace, span) where span is not null;
 create index tool_execution_rows_start on tool_execution_rows (start_time);
 create index tool_execution_rows_agent on tool_execution_rows (agent, start_time);
+create index tool_execution_rows_session on tool_execution_rows (session, start_time) where session is not null;
 create index tool_execution_rows_scope on tool_execution_rows (scope, start_time) where scope is not null;
 create index tool_execution_rows_repeat on tool_execution_rows (conversation, tool_name, arguments_digest, repeat)
     where arguments_digest is not null and conversation is not null;

@@ -14,6 +14,10 @@ mod store;
 pub use error::{StoreError, SubmitError};
 pub use item::{NewEvent, QuarantineEntry, QuarantinedBody};
 pub use overview::{Counts, Overview, RecentCall};
-pub use read::{ScanError, Snapshot};
+pub use read::{
+    Activity, AgentOrder, AgentPage, AgentQuery, AgentRow, AlertCounts, AlertPage, AlertQuery, AlertRow, AttributeMap, EventCursor,
+    EventPage, EventQuery, Provenance, QuarantineItem, QuarantinePage, QuarantinedEvent, ScanError, SessionOrder, SessionPage,
+    SessionQuery, SessionRow, SessionState, Snapshot, StoredEvent, StoredPlugin, StoredRun, Writer,
+};
 pub use settings::StoreSettings;
 pub use store::Store;

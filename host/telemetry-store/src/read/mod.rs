@@ -1,15 +1,30 @@
 //! Reads: each over one snapshot, on a read-only connection of the pool. They never wait for the writer, nor it for them.
 
+mod agents;
+mod alerts;
 mod documents;
+mod events;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod plans;
+mod provenance;
+mod quarantine;
 mod scan;
+mod select;
+mod sessions;
 
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::Connection;
 use telemetry_model::query::{RowQuery, RowScan, RowSink};
 
+pub use agents::{Activity, AgentOrder, AgentPage, AgentQuery, AgentRow};
+pub use alerts::{AlertCounts, AlertPage, AlertQuery, AlertRow};
+pub use events::{AttributeMap, EventCursor, EventPage, EventQuery, StoredEvent};
+pub use provenance::{Provenance, StoredPlugin, StoredRun, Writer};
+pub use quarantine::{QuarantineItem, QuarantinePage, QuarantinedEvent};
 pub use scan::ScanError;
+pub use sessions::{SessionOrder, SessionPage, SessionQuery, SessionRow, SessionState};
 
 use crate::error::StoreError;
 use crate::store::Store;
@@ -40,8 +55,13 @@ impl Store {
 }
 
 impl Snapshot {
-    pub(crate) fn connection(&self) -> &Connection {
+    fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// Runs `work`; its failure is named after `operation`.
+    fn read<T>(&self, operation: &'static str, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        work(&self.connection).map_err(|error| StoreError::sqlite(operation, error))
     }
 }
 

@@ -1,0 +1,85 @@
+//! Every listing is sought in an index, over a database whose arrival order is the reverse of time.
+
+use telemetry_model::Timestamp;
+use telemetry_model::query::Window;
+
+use super::fixture::Fixture;
+use super::select::Select;
+use super::{AlertQuery, EventCursor, EventQuery, SessionOrder, SessionQuery, agents, alerts, events, sessions};
+
+fn reversed() -> Fixture {
+    let fixture = Fixture::new();
+    fixture.connection.execute_batch("begin").unwrap();
+    for time in (0..1_000).rev() {
+        fixture.call(time, "a", None, None);
+    }
+    fixture.connection.execute_batch("commit").unwrap();
+    fixture
+}
+
+fn assert_sought(fixture: &Fixture, select: &Select, index: &str) {
+    let steps = fixture.query_plan(&select.sql, &select.values);
+    let first = steps.iter().find(|step| step.contains(" r USING")).unwrap_or_else(|| panic!("{steps:?}"));
+    assert!(first.contains(index), "{index}: {steps:?}");
+    assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:?}");
+}
+
+#[test]
+fn events_come_in_order_from_an_index() {
+    let fixture = reversed();
+    let text = |text: &str| Some(text.to_owned());
+    let window = Window { from: Some(Timestamp(5)), to: Some(Timestamp(9)) };
+    for window in [Window::default(), Window { to: None, ..window }, Window { from: None, ..window }, window] {
+        for ascending in [false, true] {
+            let after = Some(EventCursor { timestamp: Timestamp(7), id: 1 });
+            let all = EventQuery { window, ascending, limit: 10, ..EventQuery::default() };
+            let of_level = EventQuery { level: text("INFO"), name: text("a"), event_type: text("llm"), ..all.clone() };
+            for (query, index) in [
+                (all.clone(), "event_rows_timestamp"),
+                (of_level, "event_rows_timestamp"),
+                (EventQuery { after, ..all.clone() }, "event_rows_timestamp"),
+                (EventQuery { agent_id: text("a"), ..all.clone() }, "event_rows_agent"),
+                (EventQuery { session_id: text("s"), ..all.clone() }, "event_rows_session"),
+                (EventQuery { trace_id: text("t"), ..all.clone() }, "event_rows_trace"),
+            ] {
+                assert_sought(&fixture, &events::select_events(&query), index);
+            }
+        }
+    }
+}
+
+#[test]
+fn alerts_and_sessions_come_in_order_from_an_index() {
+    let fixture = reversed();
+    let window = Window { from: Some(Timestamp(5)), to: Some(Timestamp(9)) };
+    let alert = AlertQuery { window, limit: 10, severity: vec!["high".to_owned()], ..AlertQuery::default() };
+    assert_sought(&fixture, &alerts::select_alerts(&alert), "security_alert_rows_timestamp");
+    let of_agent = AlertQuery { agent_id: Some("a".to_owned()), ..alert };
+    assert_sought(&fixture, &alerts::select_alerts(&of_agent), "security_alert_rows_agent");
+    let session = SessionQuery {
+        agent_id: None,
+        window,
+        state: None,
+        silent_since: Timestamp(0),
+        min_duration: None,
+        max_duration: None,
+        order: SessionOrder::Start,
+        ascending: false,
+        limit: 10,
+        offset: 0,
+    };
+    assert_sought(&fixture, &sessions::select_sessions(&session), "session_rows_start");
+    let of_agent = SessionQuery { agent_id: Some("a".to_owned()), ..session };
+    assert_sought(&fixture, &sessions::select_sessions(&of_agent), "session_rows_agent");
+}
+
+#[test]
+fn counts_of_an_agent_and_a_session_are_sought() {
+    let fixture = reversed();
+    for sql in [agents::CALLS, agents::EXECUTIONS, agents::ERRORS, agents::ALERTS, sessions::CALLS, sessions::EXECUTIONS, sessions::ERRORS]
+    {
+        let values = vec![rusqlite::types::Value::Integer(1); if sql.contains("?3") { 3 } else { 1 }];
+        let steps = fixture.query_plan(sql, &values);
+        assert!(!steps.iter().any(|step| step.starts_with("SCAN") && !step.starts_with("SCAN CONSTANT")), "{sql}: {steps:?}");
+    }
+}

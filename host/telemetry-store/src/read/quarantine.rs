@@ -1,0 +1,123 @@
+//! What was refused, latest first.
+
+use rusqlite::{OptionalExtension, Row};
+use serde::Serialize;
+use telemetry_model::{JsonText, Timestamp};
+
+use super::Snapshot;
+use super::events::{as_text, json};
+use crate::error::StoreError;
+use crate::store::Store;
+
+/// One refused body without the body itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct QuarantineItem {
+    /// Its number, in order of arrival; a string in JSON.
+    #[serde(serialize_with = "as_text")]
+    pub id: i64,
+    /// When it came in.
+    pub received_at: Timestamp,
+    /// The peer's address.
+    pub source: String,
+    /// The event's name, when it has one.
+    pub name: Option<String>,
+    /// The event's agent, when it has one.
+    pub agent_id: Option<String>,
+    /// `[{"code", "field", "message", "plugin"}, ..]`.
+    pub reasons: JsonText,
+    /// `json` (whole, can be retried), `text` (does not decode), `digest` (not text, or too large: only digest and size are kept).
+    pub body_kind: String,
+    /// The keyed digest of what was received, where that is not kept whole; hex.
+    pub digest: Option<String>,
+    /// Bytes received.
+    pub size: i64,
+}
+
+/// One refused body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct QuarantinedEvent {
+    /// What is known of it.
+    #[serde(flatten)]
+    pub item: QuarantineItem,
+    /// What was sent: JSON, or a string for text that does not decode; null where it is not kept.
+    pub body: Option<JsonText>,
+}
+
+/// A page of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct QuarantinePage {
+    /// Latest first.
+    pub items: Vec<QuarantineItem>,
+    /// How many there are in all.
+    pub total: i64,
+}
+
+impl Store {
+    /// At most `limit` entries, without the latest `offset`. Blocks.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn quarantine(&self, limit: u32, offset: u64) -> Result<QuarantinePage, StoreError> {
+        self.snapshot()?.quarantine(limit, offset)
+    }
+
+    /// One entry with its body. Blocks.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn quarantine_entry(&self, id: i64) -> Result<Option<QuarantinedEvent>, StoreError> {
+        self.snapshot()?.quarantine_entry(id)
+    }
+}
+
+impl Snapshot {
+    /// At most `limit` entries, without the latest `offset`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn quarantine(&self, limit: u32, offset: u64) -> Result<QuarantinePage, StoreError> {
+        self.read("read the quarantine", |connection| {
+            let total = connection.prepare_cached("select count(*) from quarantine")?.query_row([], |row| row.get(0))?;
+            let mut statement = connection.prepare_cached(
+                "select id, received_at, source, name, agent_id, reasons, body_kind, digest, size from quarantine
+                 order by id desc limit ?1 offset ?2",
+            )?;
+            let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+            let items = statement.query_map((limit, offset), item)?.collect::<rusqlite::Result<_>>()?;
+            Ok(QuarantinePage { items, total })
+        })
+    }
+
+    /// One entry with its body.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn quarantine_entry(&self, id: i64) -> Result<Option<QuarantinedEvent>, StoreError> {
+        self.read("read a quarantined event", |connection| {
+            let mut statement = connection.prepare_cached(
+                "select id, received_at, source, name, agent_id, reasons, body_kind, digest, size, body from quarantine where id = ?1",
+            )?;
+            let entry = statement.query_row([id], |row| {
+                let item = item(row)?;
+                let body = row.get_ref(9)?.as_str_or_null()?;
+                let body = body.map(|body| if item.body_kind == "json" { json(body) } else { JsonText::string(body) });
+                Ok(QuarantinedEvent { item, body })
+            });
+            entry.optional()
+        })
+    }
+}
+
+fn item(row: &Row<'_>) -> rusqlite::Result<QuarantineItem> {
+    Ok(QuarantineItem {
+        id: row.get(0)?,
+        received_at: Timestamp(row.get(1)?),
+        source: row.get(2)?,
+        name: row.get(3)?,
+        agent_id: row.get(4)?,
+        reasons: json(row.get_ref(5)?.as_str()?),
+        body_kind: row.get(6)?,
+        digest: row.get(7)?,
+        size: row.get(8)?,
+    })
+}
