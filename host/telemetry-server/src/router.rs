@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use crate::api::{self, guard};
 use crate::app::App;
@@ -15,6 +15,7 @@ use crate::config::FeaturesConfig;
 /// Layers run from the last to the first: request id and log line, panics, host rule, CORS, read token, admin rule, route.
 pub fn router(app: Arc<App>) -> Router {
     pages(&app.config.features)
+        .merge(reads())
         .route("/v1/health", get(api::health::health))
         .route("/v1/overview", get(api::overview::overview))
         .route_layer(from_fn_with_state(app.clone(), guard::admin))
@@ -26,6 +27,20 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(from_fn(guard::panics))
         .layer(from_fn(guard::request_log))
         .with_state(app)
+}
+
+/// What is stored, listed.
+fn reads() -> Router<Arc<App>> {
+    Router::new()
+        .route("/v1/telemetry/events", get(api::events::list))
+        .route("/v1/telemetry/events/by-ids", post(api::events::by_ids))
+        .route("/v1/telemetry/events/{id}", get(api::events::one))
+        .route("/v1/telemetry/traces/{trace_id}", get(api::events::of_trace))
+        .route("/v1/telemetry/sessions/{session_id}/events", get(api::events::of_session))
+        .route("/v1/agents", get(api::agents::list))
+        .route("/v1/agents/{agent_id}", get(api::agents::one))
+        .route("/v1/sessions", get(api::sessions::list))
+        .route("/v1/alerts", get(api::alerts::list))
 }
 
 /// What a browser shows.

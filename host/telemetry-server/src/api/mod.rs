@@ -1,13 +1,23 @@
 //! The REST API: thin handlers, one file a noun, over `processing` and `analysis`.
 
+pub mod agents;
+pub mod alerts;
 pub mod error;
+pub mod events;
 pub mod extract;
 pub mod guard;
 pub mod health;
 pub mod overview;
 pub mod page;
+pub mod sessions;
 
 pub use error::{ApiError, Code};
+
+use serde_json::{Value, json};
+use telemetry_model::Timestamp;
+
+use crate::analysis::listing::Page;
+use crate::analysis::params::InvalidParams;
 
 /// Runs `work`, which blocks, off the reactor.
 ///
@@ -24,4 +34,22 @@ where
         Ok(result) => result.map_err(ApiError::from),
         Err(_) => Err(ApiError::unexpected()),
     }
+}
+
+impl From<InvalidParams> for ApiError {
+    fn from(error: InvalidParams) -> Self {
+        let details = error.0.into_iter().map(|problem| error::Detail { field: problem.field.into(), reason: problem.reason.into() });
+        ApiError::validation("invalid request parameters").with_all(details)
+    }
+}
+
+/// v1's `pagination` of a list of `total` items.
+fn pagination(page: Page, total: i64) -> Value {
+    let pages = total.unsigned_abs().div_ceil(page.page_size);
+    json!({ "page": page.page, "page_size": page.page_size, "total": total, "pages": pages })
+}
+
+/// So many seconds before `now`.
+fn before(now: Timestamp, seconds: u64) -> Timestamp {
+    now.saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000_000).saturating_neg())
 }

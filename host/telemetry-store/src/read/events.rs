@@ -145,6 +145,31 @@ impl Snapshot {
         })
     }
 
+    /// The events with these numbers, in their order, each once; unknown ones are skipped. Ends early after 64 MiB.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn events_by_ids(&self, ids: &[i64]) -> Result<Vec<StoredEvent>, StoreError> {
+        self.read("read events by number", |connection| {
+            let mut documents = Documents::new(connection);
+            let mut events: Vec<StoredEvent> = Vec::new();
+            let mut bytes = 0;
+            for id in ids {
+                if bytes >= PAGE_BYTES {
+                    break;
+                }
+                if events.iter().any(|event| event.id == *id) {
+                    continue;
+                }
+                if let Some(event) = read_event(connection, &mut documents, *id)? {
+                    bytes += event.bytes();
+                    events.push(event);
+                }
+            }
+            Ok(events)
+        })
+    }
+
     /// The event with this number.
     ///
     /// # Errors
