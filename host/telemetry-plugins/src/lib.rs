@@ -1,1 +1,48 @@
 //! The component host: loads, limits, grants and calls WebAssembly plugins.
+//!
+//! The only user of wasmtime. A plugin can fail; the host cannot: whatever a component is, asks, returns or does ends in a typed
+//! outcome. A [`Catalog`] holds what is loaded; calls are synchronous and belong on blocking threads.
+
+mod breaker;
+mod cache;
+mod call;
+mod catalog;
+mod counters;
+mod engine;
+mod enrich;
+mod grants;
+mod guest;
+mod load;
+mod manifest;
+mod metric;
+mod open;
+mod order;
+mod plugin;
+mod poison;
+mod project;
+mod ring;
+mod runs;
+mod settings;
+mod shipped;
+mod status;
+mod ticker;
+mod validate;
+mod wire;
+
+pub use call::CallError;
+pub use catalog::{Catalog, CatalogError, MetricUnavailable};
+pub use counters::CounterValues;
+pub use enrich::Enrichment;
+pub use grants::{Grant, Grants, GrantsError, Refusal};
+pub use load::{Inspected, LoadError, inspect};
+pub use manifest::{
+    AskedLimits, BUILD_SECTION, Capabilities, MANIFEST_SECTION, Manifest, ManifestError, Parameter, PluginKind, Read, Rollup, Schema,
+    SchemaError, Write,
+};
+pub use metric::{Metric, MetricError, MetricRow, MetricRun, MetricSpec, Output};
+pub use plugin::CallLimits;
+pub use ring::LogLine;
+pub use settings::{FailureAction, Limits, LookupTable, PluginSettings, Policy, Tables};
+pub use shipped::{SHIPPED, Shipped};
+pub use status::{ColumnStatus, Origin, PluginState, PluginStatus};
+pub use validate::{Severity, Validation, Violation};

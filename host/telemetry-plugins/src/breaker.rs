@@ -1,0 +1,159 @@
+//! When a plugin is left out for a while, and how fast it usually is.
+//!
+//! More than eight rows of a batch that fail alone count the batch against the plugin. Five such batches in a row, or more than a
+//! quarter of its CPU time over ten seconds spent in calls that failed, open the breaker for thirty seconds. Being busy never does:
+//! only time of failed calls counts, and less than [`FLOOR`] of it in ten seconds is no reason.
+
+use std::time::{Duration, Instant};
+
+const BAD_ROWS: usize = 8;
+const BAD_BATCHES: u32 = 5;
+const OPEN: Duration = Duration::from_secs(30);
+const SLOTS: usize = 10;
+/// One row that loops costs a few milliseconds; so little is no reason to leave the plugin out.
+const FLOOR: Duration = Duration::from_millis(250);
+const PACES: usize = 64;
+
+/// The breaker of one plugin.
+#[derive(Debug)]
+pub(crate) struct Breaker {
+    start: Instant,
+    bad_in_a_row: u32,
+    open_until: Option<Instant>,
+    opened: u64,
+    /// CPU nanoseconds by second: the second, all, failed.
+    seconds: [(u64, u64, u64); SLOTS],
+    paces: [u32; PACES],
+    calls: usize,
+}
+
+impl Breaker {
+    pub(crate) fn new(now: Instant) -> Self {
+        Breaker { start: now, bad_in_a_row: 0, open_until: None, opened: 0, seconds: [(0, 0, 0); SLOTS], paces: [0; PACES], calls: 0 }
+    }
+
+    /// Whether calls are to be left out.
+    pub(crate) fn is_open(&self, now: Instant) -> bool {
+        self.open_until.is_some_and(|until| now < until)
+    }
+
+    /// How often it opened.
+    pub(crate) fn opened(&self) -> u64 {
+        self.opened
+    }
+
+    /// One call ended after `cpu` nanoseconds over `bytes` of columns.
+    pub(crate) fn call(&mut self, now: Instant, cpu: u64, bytes: usize, failed: bool) {
+        let second = now.saturating_duration_since(self.start).as_secs();
+        if let Some(slot) = self.seconds.get_mut(second as usize % SLOTS) {
+            if slot.0 != second {
+                *slot = (second, 0, 0);
+            }
+            slot.1 += cpu;
+            slot.2 += if failed { cpu } else { 0 };
+        }
+        if failed {
+            self.weigh(now, second);
+        } else {
+            if let Some(pace) = self.paces.get_mut(self.calls % PACES) {
+                *pace = u32::try_from(cpu / bytes.max(1) as u64).unwrap_or(u32::MAX);
+            }
+            self.calls += 1;
+        }
+    }
+
+    /// A batch ended, of which so many rows failed alone.
+    pub(crate) fn batch(&mut self, now: Instant, failed_rows: usize) {
+        if failed_rows <= BAD_ROWS {
+            self.bad_in_a_row = 0;
+            return;
+        }
+        self.bad_in_a_row += 1;
+        if self.bad_in_a_row >= BAD_BATCHES {
+            self.open(now);
+        }
+    }
+
+    /// The median of CPU nanoseconds a byte over the last good calls; 0 before there are any.
+    pub(crate) fn pace(&self) -> u64 {
+        let mut seen: Vec<u32> = self.paces.iter().take(self.calls.min(PACES)).copied().collect();
+        seen.sort_unstable();
+        seen.get(seen.len() / 2).copied().map_or(0, u64::from)
+    }
+
+    fn weigh(&mut self, now: Instant, second: u64) {
+        let recent = self.seconds.iter().filter(|slot| slot.0 + SLOTS as u64 > second);
+        let (all, failed) = recent.fold((0, 0), |(all, failed), slot| (all + slot.1, failed + slot.2));
+        if failed * 4 > all && u128::from(failed) > FLOOR.as_nanos() {
+            self.open(now);
+        }
+    }
+
+    fn open(&mut self, now: Instant) {
+        if !self.is_open(now) {
+            self.opened += 1;
+            self.open_until = Some(now + OPEN);
+            self.bad_in_a_row = 0;
+            self.seconds = [(0, 0, 0); SLOTS];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    #[test]
+    fn five_bad_batches_in_a_row_open_it_for_thirty_seconds() {
+        let start = Instant::now();
+        let mut breaker = Breaker::new(start);
+        for _ in 0..4 {
+            breaker.batch(start, 9);
+        }
+        breaker.batch(start, 8);
+        for _ in 0..4 {
+            breaker.batch(start, 1000);
+        }
+        assert!(!breaker.is_open(start));
+        breaker.batch(start, 9);
+        assert!(breaker.is_open(start + Duration::from_millis(29_999)));
+        assert!(!breaker.is_open(start + Duration::from_secs(30)));
+        assert_eq!(breaker.opened(), 1);
+    }
+
+    #[test]
+    fn a_quarter_of_the_time_in_failed_calls_opens_it() {
+        let start = Instant::now();
+        let mut breaker = Breaker::new(start);
+        breaker.call(start, 900 * MS, 1, false);
+        breaker.call(start, 290 * MS, 1, true);
+        assert!(!breaker.is_open(start));
+        breaker.call(start + Duration::from_secs(9), 20 * MS, 1, true);
+        assert!(breaker.is_open(start + Duration::from_secs(9)));
+    }
+
+    #[test]
+    fn being_busy_does_not_open_it_and_old_failures_are_forgotten() {
+        let start = Instant::now();
+        let mut breaker = Breaker::new(start);
+        breaker.call(start, 200 * MS, 1, true);
+        for second in 0..40 {
+            breaker.call(start + Duration::from_secs(second), 1000 * MS, 1, false);
+        }
+        breaker.call(start + Duration::from_secs(40), 200 * MS, 1, true);
+        assert!(!breaker.is_open(start + Duration::from_secs(40)));
+    }
+
+    #[test]
+    fn pace_is_the_median_a_byte() {
+        let now = Instant::now();
+        let mut breaker = Breaker::new(now);
+        assert_eq!(breaker.pace(), 0);
+        for cpu in [100, 300, 100_000] {
+            breaker.call(now, cpu, 100, false);
+        }
+        assert_eq!(breaker.pace(), 3);
+    }
+}

@@ -1,0 +1,161 @@
+//! All plugins of a server: what serves, what does not and why.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use telemetry_model::{Class, Rows};
+
+use crate::engine::Host;
+use crate::enrich::{Enricher, Enrichment, enrich};
+use crate::grants::{DerivedClasses, class_of};
+use crate::load::LoadError;
+use crate::manifest::PluginKind;
+use crate::metric::Metric;
+use crate::open::{cache, load_all};
+use crate::order::derived_keys;
+use crate::plugin::Plugin;
+use crate::settings::{FailureAction, Limits, PluginSettings};
+use crate::status::{Entry, EntryState, PluginStatus};
+use crate::validate::{Validation, validate};
+
+/// Why there is no catalog. A bad plugin is never why.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// The engine cannot be made on this machine.
+    #[error("make the plugin engine: {0}")]
+    Engine(String),
+}
+
+/// Why a metric does not answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MetricUnavailable {
+    /// There is no metric of that id.
+    #[error("there is no metric `{0}`")]
+    Unknown(String),
+    /// The operator switched it off.
+    #[error("metric `{0}` is switched off")]
+    SwitchedOff(String),
+    /// It did not load.
+    #[error("metric `{id}` did not load: {reason}")]
+    Refused {
+        /// Which.
+        id: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The loaded plugins. Calls are blocking.
+pub struct Catalog {
+    entries: Vec<Entry>,
+    validators: Vec<Arc<Plugin>>,
+    enrichers: Vec<Enricher>,
+    metrics: BTreeMap<Box<str>, Arc<Metric>>,
+    derived: DerivedClasses,
+    limits: Limits,
+    action: FailureAction,
+}
+
+impl std::fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Catalog").field("entries", &self.entries).finish_non_exhaustive()
+    }
+}
+
+impl Catalog {
+    /// Loads the shipped plugins and the drop-in folder. What does not load shows in [`Catalog::statuses`].
+    ///
+    /// # Errors
+    /// Only when there can be no engine.
+    pub fn open(settings: PluginSettings) -> Result<Self, CatalogError> {
+        let host = Arc::new(Host::new().map_err(|error| CatalogError::Engine(format!("{error:#}")))?);
+        let cache = cache(&settings, &host);
+        let (entries, derived) = load_all(&host, cache.as_ref(), &settings);
+        let mut catalog = Catalog {
+            entries,
+            validators: Vec::new(),
+            enrichers: Vec::new(),
+            metrics: BTreeMap::new(),
+            derived,
+            limits: settings.limits,
+            action: settings.validator_failure,
+        };
+        catalog.sort();
+        Ok(catalog)
+    }
+
+    /// Asks every validator about every row.
+    pub fn validate(&self, rows: &dyn Rows) -> Validation {
+        validate(&self.validators, &self.limits, self.action, rows)
+    }
+
+    /// Lets every enricher add to every row.
+    pub fn enrich(&self, rows: &dyn Rows) -> Enrichment {
+        enrich(&self.enrichers, &self.limits, rows)
+    }
+
+    /// The metric `id`.
+    ///
+    /// # Errors
+    /// [`MetricUnavailable`], which says why.
+    pub fn metric(&self, id: &str) -> Result<Arc<Metric>, MetricUnavailable> {
+        if let Some(metric) = self.metrics.get(id) {
+            return Ok(Arc::clone(metric));
+        }
+        let is_it = |entry: &&Entry| {
+            entry.manifest.as_ref().is_some_and(|manifest| &*manifest.id == id && manifest.kind == PluginKind::Metric) || entry.name == id
+        };
+        match self.entries.iter().find(is_it).map(|entry| &entry.state) {
+            Some(EntryState::SwitchedOff) => Err(MetricUnavailable::SwitchedOff(id.to_owned())),
+            Some(EntryState::Refused(error)) => Err(MetricUnavailable::Refused { id: id.to_owned(), reason: error.to_string() }),
+            Some(EntryState::Serving(_)) | None => Err(MetricUnavailable::Unknown(id.to_owned())),
+        }
+    }
+
+    /// All metrics that serve, by id.
+    pub fn metrics(&self) -> Vec<Arc<Metric>> {
+        self.metrics.values().cloned().collect()
+    }
+
+    /// Every plugin, loaded or not.
+    pub fn statuses(&self) -> Vec<PluginStatus> {
+        self.entries.iter().map(|entry| entry.status(&self.derived)).collect()
+    }
+
+    /// Why each plugin that was refused was.
+    pub fn refused(&self) -> impl Iterator<Item = (&str, &LoadError)> {
+        self.entries.iter().filter_map(|entry| match &entry.state {
+            EntryState::Refused(error) => Some((entry.manifest.as_ref().map_or(&*entry.name, |manifest| &manifest.id), error)),
+            _ => None,
+        })
+    }
+
+    /// Puts what serves where calls look for it. Entries of enrichers stand in the order in which they run.
+    fn sort(&mut self) {
+        let serving = self.entries.iter().filter_map(|entry| match &entry.state {
+            EntryState::Serving(plugin) => Some(Arc::clone(plugin)),
+            _ => None,
+        });
+        let serving: Vec<_> = serving.collect();
+        let keys = derived_keys(serving.iter().map(|plugin| &plugin.manifest));
+        for plugin in serving {
+            match plugin.manifest.kind {
+                PluginKind::Validator => self.validators.push(plugin),
+                PluginKind::Enricher => {
+                    let own: Vec<_> = plugin.manifest.writes.iter().map(|write| write.key.clone()).collect();
+                    let reads_derived = plugin.manifest.reads.iter().any(|read| match &read.field {
+                        telemetry_model::Field::Attribute(key) => keys.contains(key) && !own.contains(key),
+                        telemetry_model::Field::Fixed(..) => false,
+                    });
+                    self.enrichers.push(Enricher::new(plugin, reads_derived));
+                }
+                PluginKind::Metric => {
+                    let class = plugin.manifest.reads.iter().map(|read| class_of(&read.field, &self.derived)).max();
+                    let id = plugin.manifest.id.clone();
+                    self.metrics.insert(id, Arc::new(Metric::new(plugin, class.unwrap_or(Class::Metadata))));
+                }
+                PluginKind::Masker => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What a plugin did since the start.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use serde::Serialize;
+
+use crate::call::{CallError, Used};
+
+/// Totals since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    calls: AtomicU64,
+    rows: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    traps: AtomicU64,
+    deadlines: AtomicU64,
+    memory: AtomicU64,
+    declined: AtomicU64,
+    host: AtomicU64,
+    poison_rows: AtomicU64,
+    skipped_rows: AtomicU64,
+    cpu_ns: AtomicU64,
+}
+
+/// [`Counters`] at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CounterValues {
+    /// Calls, those that failed too.
+    pub calls: u64,
+    /// Rows handed in.
+    pub rows: u64,
+    /// Bytes of columns handed in.
+    pub bytes_in: u64,
+    /// Bytes of columns that came back and were used.
+    pub bytes_out: u64,
+    /// Calls that trapped, returned too much or broke the contract.
+    pub traps: u64,
+    /// Calls that used up their CPU time.
+    pub deadlines: u64,
+    /// Calls that were refused memory.
+    pub memory_refusals: u64,
+    /// Calls that the plugin declined.
+    pub declined: u64,
+    /// Calls that the host could not run or finish.
+    pub host_failures: u64,
+    /// Rows that failed alone.
+    pub poison_rows: u64,
+    /// Rows left out while the breaker was open.
+    pub skipped_rows: u64,
+    /// How often the breaker opened.
+    pub breaker_opens: u64,
+    /// CPU time of all calls, nanoseconds.
+    pub cpu_ns: u64,
+}
+
+impl Counters {
+    /// One call.
+    pub(crate) fn call(&self, rows: usize, bytes: usize, used: Used, error: Option<&CallError>) {
+        self.calls.fetch_add(1, Relaxed);
+        self.rows.fetch_add(rows as u64, Relaxed);
+        self.bytes_in.fetch_add(bytes as u64, Relaxed);
+        self.cpu_ns.fetch_add(used.0, Relaxed);
+        let Some(error) = error else { return };
+        let counter = match error {
+            CallError::Trap(_) | CallError::Output(_) | CallError::Contract(_) => &self.traps,
+            CallError::Deadline(_) => &self.deadlines,
+            CallError::Memory(_) => &self.memory,
+            CallError::Declined(_) => &self.declined,
+            CallError::Host(_) => &self.host,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+
+    /// Bytes that came back.
+    pub(crate) fn answer(&self, bytes: usize) {
+        self.bytes_out.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// A row failed alone.
+    pub(crate) fn poison(&self) {
+        self.poison_rows.fetch_add(1, Relaxed);
+    }
+
+    /// Rows were left out.
+    pub(crate) fn skip(&self, rows: usize) {
+        self.skipped_rows.fetch_add(rows as u64, Relaxed);
+    }
+
+    /// The totals now.
+    pub(crate) fn values(&self, breaker_opens: u64) -> CounterValues {
+        CounterValues {
+            calls: self.calls.load(Relaxed),
+            rows: self.rows.load(Relaxed),
+            bytes_in: self.bytes_in.load(Relaxed),
+            bytes_out: self.bytes_out.load(Relaxed),
+            traps: self.traps.load(Relaxed),
+            deadlines: self.deadlines.load(Relaxed),
+            memory_refusals: self.memory.load(Relaxed),
+            declined: self.declined.load(Relaxed),
+            host_failures: self.host.load(Relaxed),
+            poison_rows: self.poison_rows.load(Relaxed),
+            skipped_rows: self.skipped_rows.load(Relaxed),
+            breaker_opens,
+            cpu_ns: self.cpu_ns.load(Relaxed),
+        }
+    }
+}

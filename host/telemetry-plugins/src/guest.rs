@@ -1,0 +1,163 @@
+//! The state of one instance: what it may use, and what it was refused.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+use wasmtime::component::Linker;
+use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline};
+
+use crate::ring::{MAX_LINE, Ring};
+use crate::settings::LookupTable;
+use crate::wire::{WireLevel, clip};
+
+/// Past this wall time a call is ended whatever it used: the machine has no time for it.
+const WALL: Duration = Duration::from_secs(30);
+/// Table elements of one instance.
+const MAX_TABLE: usize = 20_000;
+
+/// The data of a store.
+pub(crate) struct Guest {
+    shared: Arc<GuestShared>,
+    memory: usize,
+    lines_left: u32,
+    /// A growth beyond the limit was refused: what follows is its doing.
+    pub(crate) memory_refused: bool,
+    started: Instant,
+    cpu_end: u64,
+    /// Gives way to others at each tick: metrics, which run long.
+    yields: bool,
+}
+
+/// What all instances of one plugin share.
+pub(crate) struct GuestShared {
+    pub(crate) ring: Arc<Ring>,
+    pub(crate) memory_limit: usize,
+    pub(crate) log_lines: u32,
+    pub(crate) tables: Vec<(String, Arc<dyn LookupTable>)>,
+}
+
+/// Why the host ended a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Ended {
+    #[error("the CPU time is used up")]
+    Cpu,
+    #[error("the machine gave it no time")]
+    Wall,
+}
+
+impl Guest {
+    pub(crate) fn new(shared: Arc<GuestShared>, yields: bool) -> Self {
+        let lines_left = shared.log_lines;
+        Guest { shared, memory: 0, lines_left, memory_refused: false, started: Instant::now(), cpu_end: 0, yields }
+    }
+
+    /// A call begins at `cpu` (of [`thread_cpu`]) and may use `budget` nanoseconds.
+    pub(crate) fn begin(&mut self, cpu: u64, budget: u64) {
+        self.cpu_end = cpu.saturating_add(budget);
+        self.started = Instant::now();
+        self.lines_left = self.shared.log_lines;
+    }
+
+    /// The epoch callback.
+    pub(crate) fn tick(context: StoreContextMut<'_, Guest>) -> wasmtime::Result<UpdateDeadline> {
+        let guest = context.data();
+        if thread_cpu() >= guest.cpu_end {
+            return Err(Ended::Cpu.into());
+        }
+        if guest.started.elapsed() >= WALL {
+            return Err(Ended::Wall.into());
+        }
+        if guest.yields {
+            std::thread::yield_now();
+        }
+        Ok(UpdateDeadline::Continue(1))
+    }
+
+    fn log(&mut self, level: WireLevel, message: String) {
+        let level = match level {
+            WireLevel::Debug => "debug",
+            WireLevel::Info => "info",
+            WireLevel::Warn => "warn",
+            WireLevel::Error => "error",
+        };
+        let kept = self.lines_left > 0;
+        self.lines_left = self.lines_left.saturating_sub(1);
+        self.shared.ring.push(level, kept.then(|| clip(message, MAX_LINE)));
+    }
+
+    fn table(&self, name: &str) -> Option<Arc<dyn LookupTable>> {
+        self.shared.tables.iter().find(|(known, _)| known == name).map(|(_, table)| Arc::clone(table))
+    }
+}
+
+impl ResourceLimiter for Guest {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let grown = desired.saturating_sub(current);
+        if self.memory.saturating_add(grown) > self.shared.memory_limit {
+            self.memory_refused = true;
+            return Ok(false);
+        }
+        self.memory += grown;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= MAX_TABLE)
+    }
+
+    fn instances(&self) -> usize {
+        64
+    }
+
+    fn memories(&self) -> usize {
+        2
+    }
+
+    fn tables(&self) -> usize {
+        8
+    }
+}
+
+/// CPU time of this thread, nanoseconds.
+pub(crate) fn thread_cpu() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
+}
+
+/// The imports of the contract that a plugin was granted.
+///
+/// # Errors
+/// When the engine refuses a definition.
+pub(crate) fn link(linker: &mut Linker<Guest>, lookup: bool) -> wasmtime::Result<()> {
+    let mut log = linker.instance("agent-telemetry:host/log@0.1.0-rc")?;
+    log.func_wrap("log", |mut context: StoreContextMut<'_, Guest>, (level, message): (WireLevel, String)| {
+        context.data_mut().log(level, message);
+        Ok(())
+    })?;
+    let mut text = linker.instance("agent-telemetry:host/text@0.1.0-rc")?;
+    text.func_wrap("texts", |_: StoreContextMut<'_, Guest>, (offsets, bytes): (Vec<u8>, Vec<u8>)| Ok((texts(&offsets, &bytes)?,)))?;
+    if lookup {
+        let mut lookup = linker.instance("agent-telemetry:host/lookup@0.1.0-rc")?;
+        lookup.func_wrap("exact", |context: StoreContextMut<'_, Guest>, (table, key): (String, String)| {
+            Ok((context.data().table(&table).and_then(|table| table.exact(&key)),))
+        })?;
+        lookup.func_wrap("longest-prefix", |context: StoreContextMut<'_, Guest>, (table, key): (String, String)| {
+            Ok((context.data().table(&table).and_then(|table| table.longest_prefix(&key)),))
+        })?;
+    }
+    Ok(())
+}
+
+fn texts(offsets: &[u8], bytes: &[u8]) -> wasmtime::Result<Vec<String>> {
+    let (offsets, rest) = offsets.as_chunks::<4>();
+    if !rest.is_empty() {
+        wasmtime::bail!("texts: the offsets are not a multiple of 4 bytes");
+    }
+    let offsets: Vec<usize> = offsets.iter().map(|chunk| u32::from_le_bytes(*chunk) as usize).collect();
+    let cut = offsets.windows(2).map(|pair| match *pair {
+        [start, end] => bytes.get(start..end).and_then(|part| std::str::from_utf8(part).ok()).map(str::to_owned),
+        _ => None,
+    });
+    cut.collect::<Option<Vec<_>>>().ok_or_else(|| wasmtime::Error::msg("texts: the offsets do not cut UTF-8"))
+}

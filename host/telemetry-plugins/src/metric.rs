@@ -1,0 +1,370 @@
+//! Metrics: an accumulator in one instance for each query.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json};
+use telemetry_model::outcome::PluginVersion;
+use telemetry_model::query::RowSink;
+use telemetry_model::{Batch, BatchBuilder, BatchView, Class, Field, FieldType, Relation, Value};
+use wasmtime::component::ResourceAny;
+
+use crate::call::{CallError, Live};
+use crate::manifest::{Rollup, Schema, SchemaError};
+use crate::plugin::{Exports, Plugin};
+use crate::wire::{WireAnswer, WireBatch, WireError, headers};
+
+/// What a metric is.
+#[derive(Clone, Debug)]
+pub struct MetricSpec {
+    /// The plugin's id.
+    pub id: Box<str>,
+    /// For people.
+    pub description: Box<str>,
+    /// Whose rows it takes.
+    pub source: Relation,
+    /// The families of events it takes; `None` for all, and for other sources.
+    pub families: Option<Vec<telemetry_model::Family>>,
+    /// The columns it takes, in order.
+    pub reads: Vec<(Field, FieldType)>,
+    /// The columns it gives, in order.
+    pub outputs: Vec<Output>,
+    /// Its parameters.
+    pub parameters: Schema,
+    /// In which grain its states may be kept.
+    pub rollup: Option<Rollup>,
+    /// Who computes it.
+    pub version: Arc<PluginVersion>,
+    /// The highest class of what it reads: so is what it gives.
+    pub class: Class,
+}
+
+/// A column of a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The column's name.
+    pub name: Box<str>,
+    /// Its type.
+    pub ty: FieldType,
+    /// UCUM.
+    pub unit: Option<Box<str>>,
+    /// For people.
+    pub description: Option<Box<str>>,
+}
+
+/// Why a metric gives no report.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MetricError {
+    /// A parameter that it has not got, or of another type, or that it declines.
+    #[error("parameter {0}")]
+    InvalidParameter(#[from] SchemaError),
+    /// The plugin failed.
+    #[error("metric `{id}` {error}")]
+    Failed {
+        /// The plugin's id.
+        id: Box<str>,
+        /// How: `Deadline` is a timeout, the others are failures.
+        error: CallError,
+    },
+}
+
+/// One row of a report.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricRow {
+    /// The group's dense id.
+    pub group: u32,
+    /// A value for each output; null when there is none.
+    pub values: Vec<Json>,
+}
+
+/// A loaded metric.
+pub struct Metric {
+    spec: MetricSpec,
+    plugin: Arc<Plugin>,
+    read_types: Vec<FieldType>,
+    output_types: Vec<FieldType>,
+}
+
+impl std::fmt::Debug for Metric {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metric").field("spec", &self.spec).finish_non_exhaustive()
+    }
+}
+
+impl Metric {
+    pub(crate) fn new(plugin: Arc<Plugin>, class: Class) -> Self {
+        let manifest = &plugin.manifest;
+        let outputs = manifest.writes.iter().map(|write| Output {
+            name: write.key.clone(),
+            ty: write.ty,
+            unit: write.unit.clone(),
+            description: write.description.clone(),
+        });
+        let spec = MetricSpec {
+            id: manifest.id.clone(),
+            description: manifest.description.clone(),
+            source: manifest.source,
+            families: manifest.families.clone(),
+            reads: manifest.reads.iter().map(|read| (read.field.clone(), read.ty)).collect(),
+            outputs: outputs.collect(),
+            parameters: manifest.parameters.clone(),
+            rollup: manifest.rollup.clone(),
+            version: Arc::clone(&plugin.version),
+            class,
+        };
+        let (read_types, output_types) = (manifest.read_types(), manifest.write_types());
+        Metric { spec, plugin, read_types, output_types }
+    }
+
+    /// What it is.
+    pub fn spec(&self) -> &MetricSpec {
+        &self.spec
+    }
+
+    /// Starts a query on a fresh instance. Blocking: belongs on the metric pool.
+    ///
+    /// # Errors
+    /// [`MetricError::InvalidParameter`], or how the plugin failed.
+    pub fn open(self: &Arc<Self>, parameters: &Map<String, Json>) -> Result<MetricRun, MetricError> {
+        let parameters = Json::from(self.spec.parameters.fill(parameters)?).to_string();
+        let budget = self.plugin.limits.deadline_ms * 1_000_000;
+        let (started, used) = self.plugin.callee.start(budget);
+        let failed = |error| MetricError::Failed { id: self.spec.id.clone(), error };
+        let mut live = started.map_err(failed)?;
+        let left = budget.saturating_sub(used.0).max(1);
+        let (opened, used) = self.plugin.callee.again(&mut live, left, |live| self.plugin.open_accumulator(live, &parameters));
+        self.plugin.counters.call(0, 0, used, opened.as_ref().err());
+        let accumulator = opened.map_err(failed)?;
+        let left = left.saturating_sub(used.0);
+        Ok(MetricRun { metric: Arc::clone(self), live: Some(live), accumulator, left, group_count: 0 })
+    }
+}
+
+/// A query in progress. Any error ends it: the instance is gone, further calls answer with an error.
+pub struct MetricRun {
+    metric: Arc<Metric>,
+    live: Option<Live>,
+    accumulator: ResourceAny,
+    /// CPU time that is left, nanoseconds.
+    left: u64,
+    group_count: u32,
+}
+
+impl std::fmt::Debug for MetricRun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MetricRun").field("metric", &self.metric.spec.id).finish_non_exhaustive()
+    }
+}
+
+impl RowSink for MetricRun {
+    type Error = MetricError;
+
+    /// `update`: columns in the order of the spec's reads, then a last column of kind `group`.
+    fn rows(&mut self, batch: Batch, group_count: u32) -> Result<(), MetricError> {
+        self.group_count = self.group_count.max(group_count);
+        self.take_in(&batch, Taking::Rows)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Taking {
+    Rows,
+    States,
+}
+
+impl MetricRun {
+    /// Makes the groups below `group_count` exist, also when no row falls into them.
+    ///
+    /// # Errors
+    /// As [`RowSink::rows`].
+    pub fn ensure_groups(&mut self, group_count: u32) -> Result<(), MetricError> {
+        let mut batch = BatchBuilder::new(0, Vec::new());
+        self.metric.read_types.iter().for_each(|ty| batch.values(*ty, |_| Value::Absent));
+        batch.groups(&[]);
+        self.rows(batch.finish(), group_count)
+    }
+
+    /// The states: one `bytes` column with a row for each group. Leaves the accumulator as it is.
+    ///
+    /// # Errors
+    /// How the plugin failed.
+    pub fn state(&mut self) -> Result<Batch, MetricError> {
+        let expected = self.group_count;
+        let answer = self.ask(Asking::State)?;
+        let rows = BatchView::check(&answer, &[FieldType::Bytes]).map(|view| (view.rows(), view.groups().is_some()));
+        match rows {
+            Ok((rows, false)) if rows == expected as usize => Ok(answer),
+            Ok((rows, _)) => Err(self.broken(format!("{rows} states of {expected} groups"))),
+            Err(error) => Err(self.broken(error.to_string())),
+        }
+    }
+
+    /// Takes in states of [`MetricRun::state`]: `groups` has the group of each.
+    ///
+    /// # Errors
+    /// How the plugin failed.
+    pub fn merge(&mut self, states: &Batch, groups: &[u32], group_count: u32) -> Result<(), MetricError> {
+        let view = match BatchView::check(states, &[FieldType::Bytes]) {
+            Ok(view) => view,
+            Err(error) => return Err(self.broken(error.to_string())),
+        };
+        let mut batch = BatchBuilder::new(groups.len(), Vec::with_capacity(states.data.len() + groups.len() * 4 + 16));
+        let column = view.columns().first();
+        let cells: Vec<&[u8]> = (0..groups.len()).map(|row| column.and_then(|column| column.bytes(row)).unwrap_or_default()).collect();
+        batch.bytes(cells.into_iter());
+        batch.groups(groups);
+        self.group_count = self.group_count.max(group_count);
+        self.take_in(&batch.finish(), Taking::States)
+    }
+
+    /// Evaluates: a row for each group, or several, in the plugin's order.
+    ///
+    /// # Errors
+    /// How the plugin failed.
+    pub fn finish(mut self) -> Result<Vec<MetricRow>, MetricError> {
+        let answer = self.ask(Asking::Evaluate)?;
+        let view = match BatchView::check(&answer, &self.metric.output_types) {
+            Ok(view) => view,
+            Err(error) => return Err(self.broken(error.to_string())),
+        };
+        let groups: Vec<u32> = match view.groups() {
+            Some(groups) => groups.collect(),
+            None if view.rows() == self.group_count as usize => (0..self.group_count).collect(),
+            None => return Err(self.broken(format!("{} rows of {} groups", view.rows(), self.group_count))),
+        };
+        if let Some(unknown) = groups.iter().find(|group| **group >= self.group_count) {
+            return Err(self.broken(format!("a row of group {unknown}, there are {}", self.group_count)));
+        }
+        let row = |(at, group): (usize, &u32)| {
+            let values = view.columns().iter().map(|column| json(column.value(at))).collect::<Option<Vec<_>>>()?;
+            Some(MetricRow { group: *group, values })
+        };
+        match groups.iter().enumerate().map(row).collect() {
+            Some(rows) => Ok(rows),
+            None => Err(self.broken("a `json` value is not JSON".into())),
+        }
+    }
+
+    fn take_in(&mut self, batch: &Batch, taking: Taking) -> Result<(), MetricError> {
+        let (accumulator, count) = (self.accumulator, self.group_count);
+        let result = self.call(batch.rows as usize, batch.data.len(), |plugin, live| {
+            let Exports::Metric { update, merge, .. } = &plugin.exports else { return Ok(Ok(())) };
+            let export = match taking {
+                Taking::Rows => update,
+                Taking::States => merge,
+            };
+            type Params<'a> = (ResourceAny, WireBatch<'a>, u32);
+            let function = live.instance.get_typed_func::<Params<'_>, (Result<(), WireError>,)>(&mut live.store, export)?;
+            let columns = headers(batch);
+            let wire = WireBatch { rows: batch.rows, columns: &columns, data: &batch.data };
+            let (answer,) = function.call(&mut live.store, (accumulator, wire, count))?;
+            Ok(answer.map_err(|error| CallError::Declined(error.into_message())))
+        });
+        result.map_err(|error| self.failed(error))
+    }
+
+    fn ask(&mut self, asking: Asking) -> Result<Batch, MetricError> {
+        let accumulator = self.accumulator;
+        let result = self.call(0, 0, |plugin, live| {
+            let Exports::Metric { state, evaluate, .. } = &plugin.exports else { return Ok(Ok(Batch::default())) };
+            let export = match asking {
+                Asking::State => state,
+                Asking::Evaluate => evaluate,
+            };
+            type Answer = (Result<WireAnswer, WireError>,);
+            let function = live.instance.get_typed_func::<(ResourceAny,), Answer>(&mut live.store, export)?;
+            let (answer,) = function.call(&mut live.store, (accumulator,))?;
+            Ok(answer.map(Batch::from).map_err(|error| CallError::Declined(error.into_message())))
+        });
+        let answer = result.map_err(|error| self.failed(error))?;
+        self.metric.plugin.counters.answer(answer.data.len());
+        Ok(answer)
+    }
+
+    fn call<T>(
+        &mut self,
+        rows: usize,
+        bytes: usize,
+        work: impl FnOnce(&Plugin, &mut Live) -> wasmtime::Result<Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        let plugin = &self.metric.plugin;
+        let Some(live) = &mut self.live else { return Err(CallError::Host("the query has ended".into())) };
+        if self.left == 0 {
+            self.live = None;
+            return Err(CallError::Deadline(plugin.limits.deadline_ms * 1_000_000));
+        }
+        let (result, used) = plugin.callee.again(live, self.left, |live| work(plugin, live));
+        self.left = self.left.saturating_sub(used.0);
+        plugin.counters.call(rows, bytes, used, result.as_ref().err());
+        // What one call had left is not what the query had.
+        result.map_err(|error| match error {
+            CallError::Deadline(_) => CallError::Deadline(plugin.limits.deadline_ms * 1_000_000),
+            other => other,
+        })
+    }
+
+    fn failed(&mut self, error: CallError) -> MetricError {
+        self.live = None;
+        MetricError::Failed { id: self.metric.spec.id.clone(), error }
+    }
+
+    fn broken(&mut self, problem: String) -> MetricError {
+        let error = CallError::Contract(problem);
+        self.metric.plugin.counters.call(0, 0, crate::call::Used(0), Some(&error));
+        self.failed(error)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Asking {
+    State,
+    Evaluate,
+}
+
+/// `None` when it is said to be JSON and is not.
+fn json(value: Value<'_>) -> Option<Json> {
+    Some(match value {
+        Value::Absent => Json::Null,
+        Value::Boolean(flag) => flag.into(),
+        Value::Integer(integer) => integer.into(),
+        Value::Real(real) => real.into(),
+        Value::Time(time) => telemetry_model::Timestamp(time).to_string().into(),
+        Value::Text(text) => text.into_owned().into(),
+        Value::Json(text) => serde_json::from_str(&text).ok()?,
+    })
+}
+
+impl Plugin {
+    /// Calls `accumulator.open`.
+    pub(crate) fn open_accumulator(&self, live: &mut Live, parameters: &str) -> wasmtime::Result<Result<ResourceAny, CallError>> {
+        let Exports::Metric { open, .. } = &self.exports else { return Ok(Err(CallError::Contract("not a metric".into()))) };
+        let open = live.instance.get_typed_func::<(&str, &str), (Result<ResourceAny, WireError>,)>(&mut live.store, open)?;
+        let (answer,) = open.call(&mut live.store, (&self.config, parameters))?;
+        Ok(answer.map_err(|error| CallError::Declined(error.into_message())))
+    }
+
+    /// Whether all functions have the shape of the contract; the engine tells only when they are looked up.
+    pub(crate) fn check_shapes(&self, live: &mut Live) -> Result<(), crate::load::LoadError> {
+        let checked = match &self.exports {
+            Exports::Rows { work, .. } if self.manifest.kind == crate::manifest::PluginKind::Validator => live
+                .instance
+                .get_typed_func::<(WireBatch<'_>,), (Result<Vec<crate::wire::WireViolation>, WireError>,)>(&mut live.store, work)
+                .map(|_| ()),
+            Exports::Rows { work, .. } => {
+                live.instance.get_typed_func::<(WireBatch<'_>,), (Result<WireAnswer, WireError>,)>(&mut live.store, work).map(|_| ())
+            }
+            Exports::Metric { update, merge, state, evaluate, .. } => {
+                let took = [update, merge].into_iter().try_for_each(|export| {
+                    type Params<'a> = (ResourceAny, WireBatch<'a>, u32);
+                    live.instance.get_typed_func::<Params<'_>, (Result<(), WireError>,)>(&mut live.store, export).map(|_| ())
+                });
+                took.and_then(|()| {
+                    [state, evaluate].into_iter().try_for_each(|export| {
+                        type Answer = (Result<WireAnswer, WireError>,);
+                        live.instance.get_typed_func::<(ResourceAny,), Answer>(&mut live.store, export).map(|_| ())
+                    })
+                })
+            }
+        };
+        checked.map_err(|error| crate::load::LoadError::Link(crate::wire::clip(format!("{error:#}"), 512)))
+    }
+}

@@ -1,0 +1,224 @@
+//! A plugin that serves: the last steps of the load path, and what all kinds have in common.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use telemetry_model::outcome::PluginVersion;
+use wasmtime::component::{Component, ComponentExportIndex, Linker};
+
+use crate::breaker::Breaker;
+use crate::cache::{Cache, CacheError};
+use crate::call::{CallError, Callee};
+use crate::counters::Counters;
+use crate::engine::{Host, MAX_MEMORY};
+use crate::guest::{GuestShared, link};
+use crate::load::interface::export_of;
+use crate::load::read::digest;
+use crate::load::{Inspected, LoadError};
+use crate::manifest::{Manifest, PluginKind};
+use crate::ring::Ring;
+use crate::settings::{Limits, PluginSettings};
+use crate::wire::{WireError, clip};
+
+/// CPU time of the start at load, nanoseconds: tables may be built, endless loops end.
+const LOAD_BUDGET: u64 = 2_000_000_000;
+
+/// A loaded plugin.
+pub(crate) struct Plugin {
+    pub(crate) manifest: Manifest,
+    pub(crate) version: Arc<PluginVersion>,
+    /// JSON for `configure`.
+    pub(crate) config: Box<str>,
+    pub(crate) limits: CallLimits,
+    pub(crate) callee: Callee,
+    pub(crate) exports: Exports,
+    pub(crate) ring: Arc<Ring>,
+    pub(crate) counters: Counters,
+    breaker: Mutex<Breaker>,
+}
+
+/// Limits of one plugin's calls: what it asked for within the ceilings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct CallLimits {
+    /// Linear memory, bytes.
+    pub memory_bytes: usize,
+    /// CPU time of a batch before rows and bytes are added (a metric: of a query), milliseconds.
+    pub deadline_ms: u64,
+    /// What it may return, bytes.
+    pub output_bytes: usize,
+}
+
+/// Where the functions of its interface are.
+pub(crate) enum Exports {
+    /// `configure` and `validate` or `enrich`.
+    Rows { configure: ComponentExportIndex, work: ComponentExportIndex },
+    /// Of the resource `accumulator`.
+    Metric {
+        open: ComponentExportIndex,
+        update: ComponentExportIndex,
+        merge: ComponentExportIndex,
+        state: ComponentExportIndex,
+        evaluate: ComponentExportIndex,
+    },
+}
+
+impl Plugin {
+    /// Steps limits, configuration, compile or map, link, instantiate and configure. Grants were decided before.
+    ///
+    /// # Errors
+    /// [`LoadError`] of these steps.
+    pub(crate) fn load(
+        host: &Arc<Host>,
+        cache: Option<&Cache>,
+        settings: &PluginSettings,
+        inspected: Inspected,
+        bytes: &[u8],
+    ) -> Result<Self, LoadError> {
+        let Inspected { manifest, digest, .. } = inspected;
+        let limits = call_limits(&manifest, &settings.limits)?;
+        let given = settings.config.get(&*manifest.id).cloned().unwrap_or_default();
+        let config = serde_json::Value::from(manifest.config.fill(&given)?).to_string();
+        let component = compile(host, cache, &manifest.id, &digest, bytes)?;
+        let ring = Arc::new(Ring::new(settings.limits.log_ring));
+        let shared = Arc::new(GuestShared {
+            ring: Arc::clone(&ring),
+            memory_limit: limits.memory_bytes,
+            log_lines: settings.limits.log_lines,
+            tables: tables(&manifest, settings)?,
+        });
+        let exports = exports(&manifest, &component)?;
+        let mut linker = Linker::new(&host.engine);
+        let failed = |error: wasmtime::Error| LoadError::Link(clip(format!("{error:#}"), 512));
+        link(&mut linker, !manifest.capabilities.lookup.is_empty()).map_err(failed)?;
+        let pre = linker.instantiate_pre(&component).map_err(failed)?;
+        let yields = manifest.kind == PluginKind::Metric;
+        let callee = Callee { host: Arc::clone(host), pre, shared, output_limit: limits.output_bytes, yields };
+        let version = Arc::new(PluginVersion {
+            plugin_id: manifest.id.clone(),
+            version: manifest.version.clone(),
+            derivation: derivation(&manifest, &digest, &config).into(),
+            digest: digest.into(),
+        });
+        let plugin = Plugin {
+            manifest,
+            version,
+            config: config.into(),
+            limits,
+            callee,
+            exports,
+            ring,
+            counters: Counters::default(),
+            breaker: Mutex::new(Breaker::new(Instant::now())),
+        };
+        plugin.probe()?;
+        Ok(plugin)
+    }
+
+    /// Its breaker.
+    pub(crate) fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Instantiates and configures once, so that what cannot start is known at load.
+    fn probe(&self) -> Result<(), LoadError> {
+        let (started, used) = self.callee.start(LOAD_BUDGET);
+        let mut live = started.map_err(|error| LoadError::Instantiate(error.to_string()))?;
+        let budget = LOAD_BUDGET.saturating_sub(used.0).max(1);
+        let (done, _) = match &self.exports {
+            Exports::Rows { .. } => self.callee.again(&mut live, budget, |live| self.configure(live)),
+            Exports::Metric { .. } => {
+                let defaults = self.manifest.parameters.fill(&serde_json::Map::new())?;
+                let parameters = serde_json::Value::from(defaults).to_string();
+                self.callee.again(&mut live, budget, |live| self.open_accumulator(live, &parameters).map(|opened| opened.map(|_| ())))
+            }
+        };
+        match done {
+            Ok(()) => {}
+            // A metric may want parameters that have no default.
+            Err(CallError::Declined(_)) if self.manifest.kind == PluginKind::Metric => {}
+            Err(error) => return Err(LoadError::Configure(error.to_string())),
+        }
+        self.check_shapes(&mut live)
+    }
+
+    /// Calls `configure`.
+    pub(crate) fn configure(&self, live: &mut crate::call::Live) -> wasmtime::Result<Result<(), CallError>> {
+        let Exports::Rows { configure, .. } = &self.exports else { return Ok(Ok(())) };
+        let configure = live.instance.get_typed_func::<(&str,), (Result<(), WireError>,)>(&mut live.store, configure)?;
+        let (answer,) = configure.call(&mut live.store, (&self.config,))?;
+        Ok(answer.map_err(|error| CallError::Declined(error.into_message())))
+    }
+}
+
+fn call_limits(manifest: &Manifest, limits: &Limits) -> Result<CallLimits, LoadError> {
+    let (memory, deadline, output) = match manifest.kind {
+        PluginKind::Metric => (limits.metric_memory, limits.metric_deadline_ms, limits.metric_output),
+        _ => (limits.ingest_memory, limits.ingest_deadline_ms, limits.ingest_output),
+    };
+    let within = |what, asked: Option<u32>, ceiling: u64, unit: u64| match asked.map(u64::from) {
+        Some(asked) if asked * unit > ceiling => Err(LoadError::Ceiling { what, asked, ceiling: ceiling / unit }),
+        Some(asked) => Ok(asked * unit),
+        None => Ok(ceiling),
+    };
+    let asked = &manifest.limits;
+    Ok(CallLimits {
+        memory_bytes: within("MiB of memory", asked.memory_mib, memory.min(MAX_MEMORY) as u64, 1 << 20)? as usize,
+        deadline_ms: within("ms of CPU time", asked.deadline_ms, deadline, 1)?,
+        output_bytes: within("MiB of output", asked.output_mib, output as u64, 1 << 20)? as usize,
+    })
+}
+
+type NamedTables = Vec<(String, Arc<dyn crate::settings::LookupTable>)>;
+
+fn tables(manifest: &Manifest, settings: &PluginSettings) -> Result<NamedTables, LoadError> {
+    let asked = manifest.capabilities.lookup.iter();
+    let found = asked.map(|name| match settings.tables.0.get(name) {
+        Some(table) => Ok((name.clone(), Arc::clone(table))),
+        None => Err(LoadError::NoTable(name.clone())),
+    });
+    found.collect()
+}
+
+/// From the cache when it has a trustworthy entry, else compiled and kept.
+fn compile(host: &Host, cache: Option<&Cache>, id: &str, digest: &str, bytes: &[u8]) -> Result<Component, LoadError> {
+    if let Some(cache) = cache {
+        match cache.load(&host.engine, digest) {
+            Ok(component) => return Ok(component),
+            Err(CacheError::Absent) => {}
+            Err(error) => tracing::warn!(plugin.id = id, error = %error, "cached component not trusted, compiling again"),
+        }
+    }
+    let component = Component::from_binary(&host.engine, bytes).map_err(|error| LoadError::Compile(clip(format!("{error:#}"), 512)))?;
+    if let Some(cache) = cache
+        && let Err(error) = cache.store(digest, &component)
+    {
+        tracing::warn!(plugin.id = id, error = %error, "compiled component not cached");
+    }
+    Ok(component)
+}
+
+fn exports(manifest: &Manifest, component: &Component) -> Result<Exports, LoadError> {
+    let kind = manifest.kind.as_str();
+    let name = export_of(kind);
+    let missing = |function: &str| LoadError::Link(format!("`{name}` has no function `{function}`"));
+    let interface = component.get_export_index(None, &*name).ok_or_else(|| missing("(any)"))?;
+    let find = |function: &str| component.get_export_index(Some(&interface), function).ok_or_else(|| missing(function));
+    match manifest.kind {
+        PluginKind::Validator => Ok(Exports::Rows { configure: find("configure")?, work: find("validate")? }),
+        PluginKind::Enricher => Ok(Exports::Rows { configure: find("configure")?, work: find("enrich")? }),
+        PluginKind::Masker => Err(LoadError::NotRun(kind)),
+        PluginKind::Metric => Ok(Exports::Metric {
+            open: find("[static]accumulator.open")?,
+            update: find("[method]accumulator.update")?,
+            merge: find("[method]accumulator.merge")?,
+            state: find("[method]accumulator.state")?,
+            evaluate: find("[method]accumulator.evaluate")?,
+        }),
+    }
+}
+
+/// What makes results comparable: code, configuration, fields seen.
+fn derivation(manifest: &Manifest, code: &str, config: &str) -> String {
+    let fields: Vec<_> = manifest.reads.iter().map(|read| format!("{} {}", read.field, read.ty.as_str())).collect();
+    digest(format!("{code}\n{config}\n{}", fields.join("\n")).as_bytes())
+}

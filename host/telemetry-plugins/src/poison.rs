@@ -1,0 +1,139 @@
+//! Running a plugin over rows so that one bad row costs its neighbours nothing.
+//!
+//! Rows are split by event family and cut by number and bytes. The rows of a cut that failed run again one by one, each in a fresh
+//! instance; only those that fail alone take the on-failure action. While the breaker is open no row is tried.
+
+use std::time::Instant;
+
+use telemetry_model::outcome::RunOutcome;
+use telemetry_model::{Batch, Family, Rows};
+
+use crate::call::{CallError, Used};
+use crate::plugin::Plugin;
+use crate::project::{project, recycle};
+use crate::settings::Limits;
+
+const MS: u64 = 1_000_000;
+const MIB: u64 = 1 << 20;
+/// How often a call that the host could not run is tried.
+const HOST_TRIES: usize = 3;
+
+/// Takes what a plugin said of rows.
+pub(crate) trait RowTask {
+    /// Calls the plugin with `batch`, the projection of `chosen`, and keeps its answer if all of it is good.
+    fn attempt(&mut self, chosen: &[u32], batch: &Batch, budget: u64) -> (Result<(), CallError>, Used);
+    /// Row `row` failed alone, or was not tried.
+    fn failed(&mut self, row: u32, outcome: RunOutcome, error: Option<&CallError>);
+    /// Rows that were answered.
+    fn done(&mut self, chosen: &[u32]);
+}
+
+/// The rows of each family, made once for all plugins.
+pub(crate) struct Families(Vec<(Family, Vec<u32>)>);
+
+impl Families {
+    pub(crate) fn of(rows: &dyn Rows) -> Self {
+        let mut families: Vec<(Family, Vec<u32>)> = Vec::new();
+        let mut at = 0;
+        for row in 0..rows.len() {
+            let family = rows.family(row);
+            if families.get(at).is_none_or(|(known, _)| *known != family) {
+                at = families.iter().position(|(known, _)| *known == family).unwrap_or_else(|| {
+                    families.push((family, Vec::with_capacity(rows.len() - row)));
+                    families.len() - 1
+                });
+            }
+            if let Some((_, chosen)) = families.get_mut(at) {
+                chosen.push(row as u32);
+            }
+        }
+        Families(families)
+    }
+}
+
+/// Runs `plugin` over the rows it is called for.
+pub(crate) fn run(plugin: &Plugin, limits: &Limits, rows: &dyn Rows, families: &Families, task: &mut dyn RowTask) {
+    for (family, chosen) in &families.0 {
+        if plugin.manifest.families.as_ref().is_none_or(|wanted| wanted.contains(family)) {
+            chosen.chunks(limits.batch_rows.max(1)).for_each(|cut| run_cut(plugin, limits, rows, cut, task));
+        }
+    }
+}
+
+fn run_cut(plugin: &Plugin, limits: &Limits, rows: &dyn Rows, cut: &[u32], task: &mut dyn RowTask) {
+    if plugin.breaker().is_open(Instant::now()) {
+        plugin.counters.skip(cut.len());
+        cut.iter().for_each(|row| task.failed(*row, RunOutcome::BreakerOpen, None));
+        return;
+    }
+    let batch = project(rows, cut, &plugin.manifest.reads);
+    if batch.data.len() > limits.batch_bytes && cut.len() > 1 {
+        recycle(batch);
+        let (left, right) = cut.split_at(cut.len() / 2);
+        run_cut(plugin, limits, rows, left, task);
+        run_cut(plugin, limits, rows, right, task);
+        return;
+    }
+    let budget = plugin.limits.deadline_ms * MS + 50_000 * cut.len() as u64 + by_bytes(batch.data.len());
+    let result = call(plugin, cut, &batch, budget, task);
+    recycle(batch);
+    match result {
+        Ok(()) => {
+            task.done(cut);
+            plugin.breaker().batch(Instant::now(), 0);
+        }
+        // A batch of one was alone already, and had more time than a row run alone.
+        Err(error) if cut.len() == 1 => {
+            fail(plugin, cut, &error, task);
+            plugin.breaker().batch(Instant::now(), 1);
+        }
+        Err(_) => run_alone(plugin, rows, cut, task),
+    }
+}
+
+fn run_alone(plugin: &Plugin, rows: &dyn Rows, cut: &[u32], task: &mut dyn RowTask) {
+    let mut failed = 0;
+    for row in cut {
+        let chosen = std::slice::from_ref(row);
+        let batch = project(rows, chosen, &plugin.manifest.reads);
+        let usual = 20 * plugin.breaker().pace() * batch.data.len() as u64;
+        let budget = (2 * MS + 200_000 + by_bytes(batch.data.len())).max(usual);
+        let result = call(plugin, chosen, &batch, budget, task);
+        recycle(batch);
+        match result {
+            Ok(()) => task.done(chosen),
+            Err(error) => {
+                failed += usize::from(error.is_plugins());
+                fail(plugin, chosen, &error, task);
+            }
+        }
+    }
+    plugin.breaker().batch(Instant::now(), failed);
+}
+
+/// One call; again when the host could not run it.
+fn call(plugin: &Plugin, chosen: &[u32], batch: &Batch, budget: u64, task: &mut dyn RowTask) -> Result<(), CallError> {
+    let mut tries = 0;
+    loop {
+        let (result, used) = task.attempt(chosen, batch, budget);
+        plugin.counters.call(chosen.len(), batch.data.len(), used, result.as_ref().err());
+        tries += 1;
+        match result {
+            Err(error) if !error.is_plugins() && tries < HOST_TRIES => std::thread::yield_now(),
+            Err(error) if !error.is_plugins() => return Err(error),
+            result => {
+                plugin.breaker().call(Instant::now(), used.0, batch.data.len(), result.is_err());
+                return result;
+            }
+        }
+    }
+}
+
+fn fail(plugin: &Plugin, rows: &[u32], error: &CallError, task: &mut dyn RowTask) {
+    plugin.counters.poison();
+    rows.iter().for_each(|row| task.failed(*row, error.outcome(), Some(error)));
+}
+
+fn by_bytes(bytes: usize) -> u64 {
+    200 * MS * bytes as u64 / MIB
+}

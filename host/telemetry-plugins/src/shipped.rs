@@ -1,0 +1,19 @@
+//! The plugins that come with the server, embedded as components.
+
+/// An embedded component.
+#[derive(Clone, Copy, Debug)]
+pub struct Shipped {
+    /// Its id, as in its manifest.
+    pub id: &'static str,
+    /// The component.
+    pub wasm: &'static [u8],
+}
+
+macro_rules! shipped {
+    ($($id:literal),* $(,)?) => {
+        &[$(Shipped { id: $id, wasm: include_bytes!(concat!("../../../plugins/", $id, "/", $id, ".wasm")) }),*]
+    };
+}
+
+/// All of them, in the order in which they are loaded.
+pub const SHIPPED: &[Shipped] = shipped!["event-category", "token-usage"];

@@ -1,0 +1,10 @@
+//! The host with real components: what loads, what is refused, what a bad row costs.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod guest;
+
+mod enrichers;
+mod loading;
+mod metrics;
+mod shipped;
+mod validators;

@@ -1,0 +1,36 @@
+//! The shipped plugins.
+
+use telemetry_plugins::{Catalog, Grants, PluginSettings, PluginState, SHIPPED};
+
+use crate::guest::{doubler, doubler_manifest, plugin};
+use crate::loading::{Folder, settings};
+
+/// What `config/default.toml` grants.
+const GRANTS: &str = "[secret-scan]\nfields = [\"event.attributes\"]\n";
+
+fn with_shipped(folder: &Folder) -> PluginSettings {
+    PluginSettings { without_shipped: false, grants: Grants::parse(GRANTS).unwrap(), ..settings(folder) }
+}
+
+#[test]
+fn all_serve_under_their_ids() {
+    let statuses = Catalog::open(with_shipped(&Folder::new())).unwrap().statuses();
+    for shipped in SHIPPED {
+        let status = statuses.iter().find(|status| status.id == shipped.id).unwrap();
+        assert_eq!((status.state, &status.error), (PluginState::Serving, &None), "{}", shipped.id);
+    }
+    assert_eq!(statuses.len(), SHIPPED.len());
+}
+
+#[test]
+fn a_file_takes_a_shipped_id_only_when_told() {
+    let folder = Folder::new();
+    folder.put("mine", &plugin("enricher", &doubler(), &doubler_manifest("event-category", "llm.usage.n", "event.category")));
+    let statuses = Catalog::open(with_shipped(&folder)).unwrap().statuses();
+    let refused: Vec<_> = statuses.iter().filter_map(|status| status.error.as_deref()).collect();
+    assert!(refused.len() == 1 && refused[0].contains("is the id of a shipped plugin"), "{refused:?}");
+    let settings = PluginSettings { replaced: ["event-category".to_owned()].into(), ..with_shipped(&folder) };
+    let statuses = Catalog::open(settings).unwrap().statuses();
+    assert_eq!(statuses.len(), SHIPPED.len());
+    assert!(statuses.iter().all(|status| status.state == PluginState::Serving), "{statuses:?}");
+}
