@@ -1,15 +1,11 @@
-//! Extractors whose rejections are [`ApiError`]s, and the one way to take a body.
+//! Extractors whose rejections are [`ApiError`]s.
 
-mod body;
-
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 
 use super::ApiError;
-
-pub use body::{BodyError, body};
 
 /// Query parameters as `T`; a wrong one answers 400.
 #[derive(Clone, Copy, Debug)]
@@ -38,22 +34,6 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
             Ok(axum::extract::Path(value)) => Ok(Path(value)),
             Err(rejection) => Err(ApiError::not_found(format!("the path names nothing: {}", rejection.body_text()))),
         }
-    }
-}
-
-/// A JSON body as `T`, at most 1 MiB, sent as `application/json`; for everything but telemetry.
-#[derive(Clone, Copy, Debug)]
-pub struct Json<T>(pub T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
-        if !is_json(request.headers()) {
-            return Err(ApiError::unsupported_media_type("the body must be sent as application/json"));
-        }
-        let body = body(request.into_body(), 1 << 20).await?;
-        serde_json::from_slice(&body).map(Json).map_err(|error| ApiError::field("body", error.to_string()))
     }
 }
 

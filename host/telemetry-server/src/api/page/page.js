@@ -113,11 +113,12 @@ function showEvents(events) {
 
 function showPlugins(plugins) {
   byId("plugins-section").hidden = plugins.length === 0;
-  byId("plugins").replaceChildren(...plugins.map((plugin) => {
+  const rank = (plugin) => ["refused", "breaker-open", "serving", "switched-off"].indexOf(plugin.state);
+  byId("plugins").replaceChildren(...plugins.toSorted((a, b) => rank(a) - rank(b)).map((plugin) => {
     const card = element("article", "plugin");
     const head = element("h3");
-    head.append(element("span", "", plugin.id ?? plugin.file), status(plugin.state));
-    card.append(head, element("p", "quiet", [plugin.kind, plugin.version, plugin.shipped ? "shipped" : plugin.file].filter(Boolean).join(" \u00b7 ")));
+    head.append(element("span", "", plugin.id), status(plugin.state));
+    card.append(head, element("p", "quiet", [plugin.kind, plugin.version, plugin.origin === "shipped" ? "shipped" : plugin.origin?.file].filter(Boolean).join(" \u00b7 ")));
     if (plugin.description) card.append(element("p", "", plugin.description));
     if (plugin.error) card.append(element("p", "bad", plugin.error));
     if (plugin.grant) card.append(element("p", "", "To allow it, add to grants.toml and start again:"), element("pre", "", plugin.grant));
