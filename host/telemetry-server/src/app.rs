@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use telemetry_model::{Clock, Timestamp};
+use telemetry_plugins::{Catalog, PluginState, PluginStatus};
 use telemetry_store::Store;
 
 use crate::api::health::Degraded;
@@ -19,6 +20,8 @@ pub struct App {
     pub started_at: Timestamp,
     /// The database.
     pub store: Store,
+    /// The plugins.
+    pub plugins: Arc<Catalog>,
 }
 
 impl App {
@@ -28,7 +31,10 @@ impl App {
     /// When a part cannot start; a plugin that cannot be loaded is not one.
     pub fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let store = Store::open(config.store_settings(), clock.clone())?;
-        Ok(App { started_at: clock.now(), config, clock, store })
+        let settings = config.plugins.settings().map_err(StartError::Grants)?;
+        let plugins = Arc::new(Catalog::open(settings)?);
+        report(&plugins);
+        Ok(App { started_at: clock.now(), config, clock, store, plugins })
     }
 
     /// Why events cannot be stored or read, if so.
@@ -43,9 +49,26 @@ impl App {
 
     /// What else does not serve.
     pub fn degraded(&self) -> Vec<Degraded> {
-        Vec::new()
+        let down = |status: &PluginStatus| matches!(status.state, PluginState::Refused | PluginState::BreakerOpen);
+        let part = |status: PluginStatus| Degraded {
+            part: format!("plugin {}", status.id),
+            reason: status.error.unwrap_or_else(|| "left out for a while: its calls kept failing".to_owned()),
+        };
+        self.plugins.statuses().into_iter().filter(down).map(part).collect()
     }
 
     /// Commits what was accepted and closes the database. Blocks.
     pub fn close(&self) {}
+}
+
+/// Tells the log what was loaded and what was not.
+fn report(plugins: &Catalog) {
+    for status in plugins.statuses() {
+        let (id, version) = (&*status.id, status.version.as_deref().unwrap_or_default());
+        match status.state {
+            PluginState::Refused => tracing::warn!(plugin.id = id, reason = status.error, "plugin refused"),
+            PluginState::SwitchedOff => tracing::info!(plugin.id = id, "plugin switched off"),
+            PluginState::Serving | PluginState::BreakerOpen => tracing::info!(plugin.id = id, plugin.version = version, "plugin loaded"),
+        }
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Parser;
 use telemetry_model::time::SystemClock;
-use telemetry_server::config::{self, Config};
+use telemetry_server::config::{self, Config, Policy};
 use telemetry_server::{logging, serve};
 
 use arguments::{Action, Arguments, ConfigAction};
@@ -41,6 +41,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 fn start(config: Config) -> anyhow::Result<()> {
     logging::start(&config.logging)?;
     logging::log_panics();
+    warn(&config);
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if config.server.workers > 0 {
         builder.worker_threads(config.server.workers);
@@ -56,6 +57,16 @@ fn start(config: Config) -> anyhow::Result<()> {
         tracing::info!("stopped");
         Ok(())
     })
+}
+
+/// Says at start what the operator has opened.
+fn warn(config: &Config) {
+    if config.server.insecure_reads {
+        tracing::warn!("server.insecure_reads: anyone who reaches this server may read what is stored");
+    }
+    if config.plugins.policy == Policy::Open {
+        tracing::warn!("plugins.policy is open: every plugin sees every field");
+    }
 }
 
 /// Resolves at the first SIGINT or SIGTERM.

@@ -18,6 +18,8 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(reads())
         .route("/v1/health", get(api::health::health))
         .route("/v1/overview", get(api::overview::overview))
+        .route("/v1/plugins", get(api::plugins::list))
+        .route("/v1/plugins/{id}", get(api::plugins::one))
         .route_layer(from_fn_with_state(app.clone(), guard::admin))
         .fallback(api::error::unknown_route)
         .method_not_allowed_fallback(api::error::wrong_method)

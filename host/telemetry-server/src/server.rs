@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telemetry_model::Clock;
+use telemetry_plugins::CatalogError;
 use telemetry_store::StoreError;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{Config, Policy};
 use crate::router::router;
 use gate::Gate;
 
@@ -47,6 +48,18 @@ pub enum StartError {
     /// The database cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The file of grants cannot be used.
+    #[error("plugins.grants_file: {0}")]
+    Grants(String),
+    /// The component host cannot run here.
+    #[error(transparent)]
+    Plugins(#[from] CatalogError),
+    /// Plugins that see everything, within reach of other machines.
+    #[error("plugins.policy `open` grants every field to every plugin: it needs a bind on loopback, not `{host}`")]
+    OpenPolicy {
+        /// `server.host`.
+        host: String,
+    },
     /// The thread that opens the parts died.
     #[error("opening the parts of the server failed")]
     Opening,
@@ -97,6 +110,9 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<RunningServe
     let server = &config.server;
     if !addr.ip().is_loopback() && server.read_token.is_none() && !server.insecure_reads {
         return Err(StartError::OpenReads { host: server.host.clone() });
+    }
+    if !addr.ip().is_loopback() && config.plugins.policy == Policy::Open {
+        return Err(StartError::OpenPolicy { host: server.host.clone() });
     }
     let drain = Duration::from_secs(server.shutdown_timeout_s);
     let limits = connection::Limits::new(server);

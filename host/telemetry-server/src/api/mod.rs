@@ -9,6 +9,7 @@ pub mod guard;
 pub mod health;
 pub mod overview;
 pub mod page;
+pub mod plugins;
 pub mod sessions;
 
 pub use error::{ApiError, Code};

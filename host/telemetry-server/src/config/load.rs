@@ -53,15 +53,6 @@ pub(super) const SECRETS: [&str; 1] = ["server.read_token"];
 /// # Errors
 /// Every problem there is, sorted by key.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
-    let mut loaded = gather(sources)?;
-    for (key, path) in loaded.config.derive_paths(&sources.environment) {
-        let value = Value::from(path.to_string_lossy().into_owned());
-        loaded.figment = loaded.figment.merge(Single { key: key.to_owned(), origin: "default".to_owned(), value });
-    }
-    Ok(loaded)
-}
-
-fn gather(sources: &Sources) -> Result<Loaded, ConfigError> {
     let mut loading = Loading { figment: defaults(), issues: Vec::new() };
     if let Some(path) = &sources.file {
         match file(path) {
@@ -77,7 +68,7 @@ fn gather(sources: &Sources) -> Result<Loaded, ConfigError> {
         let value = typed(flag.key, &flag.value);
         loading.merge(Single { key: flag.key.to_owned(), origin: format!("flag {}", flag.flag), value });
     }
-    loading.finish()
+    loading.finish(&sources.environment)
 }
 
 struct Loading {
@@ -128,15 +119,23 @@ impl Loading {
         }
     }
 
-    fn finish(mut self) -> Result<Loaded, ConfigError> {
-        let config = match self.figment.extract::<Config>() {
+    fn finish(mut self, variables: &[(String, String)]) -> Result<Loaded, ConfigError> {
+        let mut config = match self.figment.extract::<Config>() {
             Ok(config) => self.with_secrets(config),
             Err(errors) => {
                 errors.into_iter().for_each(|error| self.add(&error.path.join("."), error.kind.to_string(), "all sources"));
                 Config::default()
             }
         };
-        for (key, reason) in check(&config).0 {
+        let mut findings = check(&config);
+        for (key, path) in config.derive_paths(variables) {
+            let value = Value::from(path.to_string_lossy().into_owned());
+            self.figment = std::mem::take(&mut self.figment).merge(Single { key: key.to_owned(), origin: "default".to_owned(), value });
+        }
+        if let Err(reason) = config.plugins.operators_grants() {
+            findings.add("plugins.grants_file", reason);
+        }
+        for (key, reason) in findings.0 {
             let origin = origin_of(&self.figment, &key);
             self.issues.push(Issue { key, reason, origin });
         }

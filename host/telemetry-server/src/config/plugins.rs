@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use telemetry_plugins::{FailureAction, Grant, Grants, Limits, PluginSettings, Tables};
+
 use super::check::Findings;
 
 /// Which plugins may load.
@@ -28,22 +30,6 @@ pub enum ValidatorFailure {
     Quarantine,
 }
 
-/// What one plugin may, as in `grants.toml`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct GrantConfig {
-    /// Content fields it may read.
-    pub fields: Vec<String>,
-    /// Lookup tables it may ask.
-    pub lookup: Vec<String>,
-    /// Parts of WASI it is linked against.
-    pub wasi: Vec<String>,
-    /// Whether its instance may live on between calls.
-    pub warm: bool,
-    /// Keys it writes that count as metadata although it reads content.
-    pub declassify: Vec<String>,
-}
-
 /// Plugins, shipped and dropped in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,12 +46,22 @@ pub struct PluginsConfig {
     pub policy: Policy,
     /// What becomes of an event whose validator failed on it.
     pub validator_failure: ValidatorFailure,
-    /// Shipped plugins that are switched off.
+    /// Plugins that are switched off, shipped or not.
     pub disabled: Vec<String>,
-    /// Shipped plugins that a file of the drop-in folder may replace.
-    pub replaceable: Vec<String>,
+    /// Shipped plugins whose place a file of the drop-in folder takes.
+    pub replaced: Vec<String>,
+    /// MiB of the largest component file.
+    pub max_file_mib: u32,
+    /// MiB of memory of a validator or an enricher.
+    pub ingest_memory_mib: u32,
+    /// MiB of memory of a metric.
+    pub metric_memory_mib: u32,
+    /// Milliseconds of CPU time of a call at ingest, before rows and bytes are added.
+    pub ingest_deadline_ms: u64,
+    /// Milliseconds of CPU time of a metric in one query.
+    pub metric_deadline_ms: u64,
     /// What shipped plugins are granted, by id.
-    pub grants: BTreeMap<String, GrantConfig>,
+    pub grants: BTreeMap<String, Grant>,
     /// Configuration of single plugins, by id.
     pub config: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
 }
@@ -80,7 +76,12 @@ impl Default for PluginsConfig {
             policy: Policy::Metadata,
             validator_failure: ValidatorFailure::Flag,
             disabled: Vec::new(),
-            replaceable: Vec::new(),
+            replaced: Vec::new(),
+            max_file_mib: 32,
+            ingest_memory_mib: 64,
+            metric_memory_mib: 256,
+            ingest_deadline_ms: 5,
+            metric_deadline_ms: 5000,
             grants: SHIPPED_GRANTS.clone(),
             config: BTreeMap::new(),
         }
@@ -88,7 +89,7 @@ impl Default for PluginsConfig {
 }
 
 /// The grants of `config/default.toml`; a test reads that they are there.
-static SHIPPED_GRANTS: LazyLock<BTreeMap<String, GrantConfig>> = LazyLock::new(|| {
+static SHIPPED_GRANTS: LazyLock<BTreeMap<String, Grant>> = LazyLock::new(|| {
     #[derive(Default, Deserialize)]
     struct File {
         plugins: Section,
@@ -96,12 +97,59 @@ static SHIPPED_GRANTS: LazyLock<BTreeMap<String, GrantConfig>> = LazyLock::new(|
     #[derive(Default, Deserialize)]
     struct Section {
         #[serde(default)]
-        grants: BTreeMap<String, GrantConfig>,
+        grants: BTreeMap<String, Grant>,
     }
     toml::from_str::<File>(super::DEFAULT_TOML).unwrap_or_default().plugins.grants
 });
 
 impl PluginsConfig {
+    /// What the component host is opened with: shipped plugins' grants from the configuration, the operator's from their file.
+    ///
+    /// # Errors
+    /// A sentence when the file of grants is there and cannot be used.
+    pub fn settings(&self) -> Result<PluginSettings, String> {
+        let mut grants = Grants(self.grants.clone());
+        grants.extend(self.operators_grants()?);
+        let mib = |mib: u32| (mib as usize) << 20;
+        Ok(PluginSettings {
+            policy: match self.policy {
+                Policy::Open => telemetry_plugins::Policy::Open,
+                Policy::Metadata => telemetry_plugins::Policy::Metadata,
+            },
+            path: self.path.clone(),
+            grants,
+            cache_path: self.cache_path.clone(),
+            state_path: self.state_path.clone(),
+            off: self.disabled.iter().cloned().collect(),
+            replaced: self.replaced.iter().cloned().collect(),
+            without_shipped: false,
+            config: self.config.clone(),
+            validator_failure: match self.validator_failure {
+                ValidatorFailure::Flag => FailureAction::Flag,
+                ValidatorFailure::Quarantine => FailureAction::Quarantine,
+            },
+            limits: Limits {
+                max_file: u64::from(self.max_file_mib) << 20,
+                ingest_memory: mib(self.ingest_memory_mib),
+                metric_memory: mib(self.metric_memory_mib),
+                ingest_deadline_ms: self.ingest_deadline_ms,
+                metric_deadline_ms: self.metric_deadline_ms,
+                ..Limits::default()
+            },
+            tables: Tables::default(),
+        })
+    }
+
+    /// The file of grants; without one, or when it is not there, nothing.
+    pub(super) fn operators_grants(&self) -> Result<Grants, String> {
+        let Some(path) = &self.grants_file else { return Ok(Grants::default()) };
+        match std::fs::read_to_string(path) {
+            Ok(text) => Grants::parse(&text).map_err(|error| format!("`{}`: {error}", path.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Grants::default()),
+            Err(error) => Err(format!("`{}` cannot be read: {error}", path.display())),
+        }
+    }
+
     pub(super) fn check(&self, findings: &mut Findings) {
         if self.path.as_ref().is_some_and(|path| path.is_file()) {
             findings.add("plugins.path", "is a file, not a folder");
@@ -109,6 +157,11 @@ impl PluginsConfig {
         if self.grants_file.as_ref().is_some_and(|path| !path.is_file()) {
             findings.add("plugins.grants_file", "is not there");
         }
+        findings.range("plugins.max_file_mib", self.max_file_mib, 1, 1024);
+        findings.range("plugins.ingest_memory_mib", self.ingest_memory_mib, 1, 256);
+        findings.range("plugins.metric_memory_mib", self.metric_memory_mib, 1, 256);
+        findings.range("plugins.ingest_deadline_ms", self.ingest_deadline_ms, 1, 60_000);
+        findings.range("plugins.metric_deadline_ms", self.metric_deadline_ms, 1, 3_600_000);
         if let (Some(cache), Some(folder)) = (&self.cache_path, &self.path)
             && cache.starts_with(folder)
         {

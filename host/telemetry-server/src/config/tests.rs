@@ -155,6 +155,18 @@ fn lists_every_problem_at_once_with_key_reason_and_origin() {
 }
 
 #[test]
+fn names_the_line_of_a_bad_grants_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), "g.toml", "[a]\nfields = []\n[b]\nfeilds = []\n");
+    let flags = vec![flag("plugins.grants_file", "--grants", path.to_str().unwrap()), flag("server.workers", "--x", "999")];
+    let found = issues(&Sources { flags, ..Sources::default() });
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].1.contains("line 4") && found[0].2 == "flag --grants", "{found:?}");
+    let flags = vec![flag("plugins.grants_file", "--grants", "/none/such.toml")];
+    assert_eq!(issues(&Sources { flags, ..Sources::default() })[0].1, "is not there");
+}
+
+#[test]
 fn names_an_unreadable_file() {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in [("a.toml", "[server\n"), ("a.yaml", "server: [\n"), ("a.ini", "")] {

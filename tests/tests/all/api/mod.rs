@@ -3,4 +3,5 @@
 mod connections;
 mod guards;
 mod page;
+mod plugins;
 mod raw;

@@ -1,0 +1,31 @@
+//! What the server tells of its plugins.
+
+use crate::harness::Server;
+
+#[test]
+fn a_refused_file_degrades_health_and_shows_why() {
+    let server = Server::start_with(|_, folder| {
+        std::fs::write(folder.join("plugins/broken.wasm"), b"not a component").expect("a file");
+        std::fs::write(folder.join("plugins/notes.txt"), b"no plugin").expect("a file");
+    });
+    let health = server.get("/v1/health");
+    assert_eq!((health.status, &health.json["status"]), (200, &"degraded".into()), "{}", health.text);
+    let degraded = health.json["degraded"].as_array().unwrap();
+    assert_eq!(degraded.len(), 1, "{}", health.text);
+    let id = degraded[0]["part"].as_str().unwrap().strip_prefix("plugin ").unwrap();
+    let plugin = server.get(&format!("/v1/plugins/{id}"));
+    assert_eq!((plugin.status, &plugin.json["state"]), (200, &"refused".into()), "{}", plugin.text);
+    assert_eq!(plugin.json["error"], degraded[0]["reason"]);
+    assert!(plugin.json["error"].as_str().is_some_and(|error| !error.is_empty()));
+    let all = server.get("/v1/plugins").json;
+    let refused: Vec<_> = all["items"].as_array().unwrap().iter().filter(|plugin| plugin["state"] == "refused").collect();
+    assert_eq!(refused.len(), 1);
+}
+
+#[test]
+fn an_unknown_plugin_is_not_found() {
+    let server = Server::start();
+    let answer = server.get("/v1/plugins/none-such");
+    assert_eq!((answer.status, &answer.json["error"]["code"]), (404, &"NOT_FOUND".into()), "{}", answer.text);
+    assert_eq!(server.get("/v1/health").json["status"], "ok");
+}
