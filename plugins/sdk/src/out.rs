@@ -106,12 +106,12 @@ pub(crate) fn append_groups(batch: &mut Batch, groups: &[u32]) {
     append(&mut batch.data, &[]);
 }
 
-fn append(data: &mut Vec<u8>, section: &[u8]) {
+pub(crate) fn append(data: &mut Vec<u8>, section: &[u8]) {
     data.extend_from_slice(section);
     data.resize(data.len().next_multiple_of(8), 0);
 }
 
-fn width(ty: Type) -> Option<usize> {
+pub(crate) fn width(ty: Type) -> Option<usize> {
     match ty {
         Type::Boolean => Some(1),
         Type::Integer | Type::Real | Type::Time => Some(8),
@@ -119,7 +119,7 @@ fn width(ty: Type) -> Option<usize> {
     }
 }
 
-fn code(ty: Type) -> u16 {
+pub(crate) fn code(ty: Type) -> u16 {
     match ty {
         Type::Boolean => kind::BOOLEAN,
         Type::Integer => kind::INTEGER,

@@ -49,6 +49,11 @@ impl Patch {
         self.integer(key, value.into().and_then(|value| i64::try_from(value).ok()));
     }
 
+    /// Sets an integer that counts something.
+    pub fn count(&mut self, key: &'static str, value: u64) {
+        self.integer(key, i64::try_from(value).ok());
+    }
+
     /// Sets a number; one that is not finite is absent.
     pub fn real(&mut self, key: &'static str, value: impl Into<Option<f64>>) {
         self.set_cell(key, Type::Real, value.into().filter(|value| value.is_finite()).map(f64::to_le_bytes));

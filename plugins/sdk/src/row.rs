@@ -52,8 +52,7 @@ impl<'a> Row<'a> {
 
     /// true or false.
     pub fn boolean(&self, field: &'static str) -> Option<bool> {
-        let column = self.view.column(field, Type::Boolean);
-        column.cells.get(self.row).filter(|_| column.is_present(self.row)).map(|byte| *byte != 0)
+        self.view.column(field, Type::Boolean).flag(self.row)
     }
 
     /// Whether the row has a value for `field` that is not of the declared type.
@@ -206,7 +205,12 @@ impl<'a> Cells<'a> {
     }
 
     #[inline]
-    fn cell(&self, row: usize) -> Option<[u8; 8]> {
+    pub fn flag(&self, row: usize) -> Option<bool> {
+        self.cells.get(row).filter(|_| self.is_present(row)).map(|byte| *byte != 0)
+    }
+
+    #[inline]
+    pub fn cell(&self, row: usize) -> Option<[u8; 8]> {
         if !self.is_present(row) {
             return None;
         }

@@ -61,8 +61,8 @@ impl Metric for TokenUsage {
         out.wide_integer("input_tokens", self.input.known());
         out.wide_integer("output_tokens", self.output.known());
         out.wide_integer("total_tokens", self.total.known());
-        out.wide_integer("calls", i128::from(self.calls));
-        out.wide_integer("calls_without_counts", i128::from(self.without_counts));
+        out.count("calls", self.calls);
+        out.count("calls_without_counts", self.without_counts);
     }
 }
 
