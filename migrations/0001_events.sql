@@ -150,7 +150,7 @@ create index scopes_trace on scopes (trace, session);
 create table message_nodes (
     id integer primary key,
     scope integer not null references scopes (id),
-    parent integer references message_nodes (id),
+    parent integer,
     digest integer not null,
     hash integer not null,
     seen integer not null,

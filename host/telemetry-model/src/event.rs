@@ -117,6 +117,11 @@ impl Attributes {
         self.0.iter().map(|(key, value)| (&**key, value))
     }
 
+    /// The pairs themselves, in the order sent.
+    pub fn into_pairs(self) -> Vec<(Box<str>, JsonText)> {
+        self.0
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()

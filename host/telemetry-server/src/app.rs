@@ -30,7 +30,7 @@ impl App {
     /// # Errors
     /// When a part cannot start; a plugin that cannot be loaded is not one.
     pub fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let store = Store::open(config.store_settings(), clock.clone())?;
+        let store = Store::open(config.store_settings())?;
         let settings = config.plugins.settings().map_err(StartError::Grants)?;
         let plugins = Arc::new(Catalog::open(settings)?);
         report(&plugins);

@@ -6,6 +6,8 @@ use telemetry_model::facts::Facts;
 use telemetry_model::outcome::{Derived, PluginRun};
 use telemetry_model::{Digest, Event, JsonText, Reason, Timestamp};
 
+use crate::prepare::PreparedEvent;
+
 /// An event with everything that was found out about it, before it is cut for storage.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
@@ -52,4 +54,27 @@ pub enum QuarantinedBody {
         /// Bytes received.
         size: u64,
     },
+}
+
+/// One thing to write.
+#[derive(Debug)]
+pub enum WriteItem {
+    /// An event, as [`Store::prepare`](crate::Store::prepare) cut it.
+    Event(Box<PreparedEvent>),
+    /// Something refused.
+    Quarantine(QuarantineEntry),
+}
+
+impl WriteItem {
+    /// About how many bytes it holds while it waits.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            WriteItem::Event(event) => event.bytes(),
+            WriteItem::Quarantine(entry) => match &entry.body {
+                QuarantinedBody::Json(json) => json.as_str().len() + 1_024,
+                QuarantinedBody::Text(text) => text.len() + 1_024,
+                QuarantinedBody::Digest { .. } => 1_024,
+            },
+        }
+    }
 }

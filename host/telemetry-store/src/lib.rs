@@ -3,17 +3,25 @@
 //! [`Store::open`] makes or migrates the file and starts the writer thread. Worker threads turn events into [`PreparedEvent`]s with
 //! [`Store::prepare`]; [`Store::submit`] queues them, and the reply comes after the commit. Nobody but the writer thread writes.
 
+mod content;
 mod error;
 mod item;
 mod open;
 mod overview;
+mod prepare;
 mod read;
 mod settings;
 mod store;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod writer;
 
 pub use error::{StoreError, SubmitError};
-pub use item::{NewEvent, QuarantineEntry, QuarantinedBody};
+pub use item::{NewEvent, QuarantineEntry, QuarantinedBody, WriteItem};
 pub use overview::{Counts, Overview, RecentCall};
+pub use prepare::PreparedEvent;
 pub use read::{
     Activity, AgentOrder, AgentPage, AgentQuery, AgentRow, AlertCounts, AlertPage, AlertQuery, AlertRow, AttributeMap, EventCursor,
     EventPage, EventQuery, Provenance, QuarantineItem, QuarantinePage, QuarantinedEvent, ScanError, SessionOrder, SessionPage,
@@ -21,3 +29,4 @@ pub use read::{
 };
 pub use settings::StoreSettings;
 pub use store::Store;
+pub use writer::Reply;

@@ -1,15 +1,21 @@
 //! The handle that everyone holds.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::thread::JoinHandle;
 
+use crossbeam_channel::{Sender, unbounded};
 use r2d2_sqlite::SqliteConnectionManager;
-use telemetry_model::{Clock, DigestKey};
+use telemetry_model::DigestKey;
 
-use crate::error::StoreError;
+use crate::error::{StoreError, SubmitError};
+use crate::item::{NewEvent, WriteItem};
 use crate::open;
+use crate::prepare::PreparedEvent;
 use crate::settings::StoreSettings;
+use crate::writer::{Job, Reply, Writer};
 
-/// One open database. Cheap to clone; all clones are the same store.
+/// One open database. Cheap to clone; all clones are the same store. The last one to be dropped closes it.
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Shared>,
@@ -18,19 +24,43 @@ pub struct Store {
 struct Shared {
     key: DigestKey,
     readers: r2d2::Pool<SqliteConnectionManager>,
-    clock: Arc<dyn Clock>,
+    queue_bytes: usize,
+    queued_bytes: Arc<AtomicUsize>,
+    jobs: RwLock<Option<Sender<Job>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    /// Given up last, when the writer has ended.
     _lock: open::WriterLock,
 }
 
 impl Store {
-    /// Makes or migrates the file and takes the right to write to it.
+    /// Makes or migrates the file, takes the right to write to it and starts the writer thread.
     ///
     /// # Errors
     /// When the path is unusable, the file foreign, too new or in use by another process.
-    pub fn open(settings: StoreSettings, clock: Arc<dyn Clock>) -> Result<Store, StoreError> {
+    pub fn open(settings: StoreSettings) -> Result<Store, StoreError> {
         let file = open::open(&settings)?;
         let readers = open::readers(&settings)?;
-        Ok(Store { shared: Arc::new(Shared { key: file.key, readers, clock, _lock: file.lock }) })
+        let (jobs, waiting) = unbounded();
+        let queued_bytes = Arc::new(AtomicUsize::new(0));
+        let queue_bytes = settings.queue_bytes;
+        let path = settings.path.clone();
+        let writer = Writer { jobs: waiting, queued_bytes: Arc::clone(&queued_bytes), key: file.key.clone(), settings };
+        let connection = file.connection;
+        let thread = std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || writer.run(&connection))
+            .map_err(|error| StoreError::Unusable { path, problem: error.to_string().into() })?;
+        Ok(Store {
+            shared: Arc::new(Shared {
+                key: file.key,
+                readers,
+                queue_bytes,
+                queued_bytes,
+                jobs: RwLock::new(Some(jobs)),
+                writer: Mutex::new(Some(thread)),
+                _lock: file.lock,
+            }),
+        })
     }
 
     /// The key of this database's digests.
@@ -38,13 +68,66 @@ impl Store {
         &self.shared.key
     }
 
+    /// Cuts an event for storage. Needs no database: run it on the worker threads.
+    pub fn prepare(&self, event: NewEvent) -> PreparedEvent {
+        PreparedEvent::new(event, &self.shared.key)
+    }
+
+    /// Queues the items of one request. `reply` is called on the writer thread, once, after the commit, with one outcome an item; it
+    /// must be quick. The items are stored all or none.
+    ///
+    /// # Errors
+    /// When too many bytes wait, or the store is closed; then `reply` is dropped.
+    pub fn submit(&self, items: Vec<WriteItem>, reply: Reply) -> Result<(), SubmitError> {
+        let bytes = items.iter().map(WriteItem::bytes).sum();
+        let queued = self.shared.queued_bytes.fetch_add(bytes, Ordering::AcqRel);
+        let refuse = |error| {
+            self.shared.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
+            Err(error)
+        };
+        // A request larger than the whole queue is taken when nothing else waits.
+        if queued > 0 && queued.saturating_add(bytes) > self.shared.queue_bytes {
+            return refuse(SubmitError::Overloaded);
+        }
+        let sent = match self.shared.jobs.read() {
+            Ok(jobs) => jobs.as_ref().is_some_and(|jobs| jobs.send(Job { items, reply, bytes }).is_ok()),
+            Err(_) => false,
+        };
+        if sent { Ok(()) } else { refuse(SubmitError::Closed) }
+    }
+
+    /// Bytes that wait to be written.
+    pub fn queued_bytes(&self) -> usize {
+        self.shared.queued_bytes.load(Ordering::Acquire)
+    }
+
+    /// Writes what waits, answers, copies the log into the file and ends the writer thread. Reading goes on.
+    pub fn close(&self) {
+        self.shared.close();
+    }
+
     /// A connection for reading; back to the pool when dropped.
     pub(crate) fn reader(&self) -> Result<r2d2::PooledConnection<SqliteConnectionManager>, StoreError> {
         self.shared.readers.get().map_err(|_| StoreError::Busy)
     }
+}
 
-    /// The clock the store was opened with.
-    pub(crate) fn clock(&self) -> &dyn Clock {
-        &*self.shared.clock
+impl Shared {
+    fn close(&self) {
+        if let Ok(mut jobs) = self.jobs.write() {
+            *jobs = None;
+        }
+        let thread = self.writer.lock().ok().and_then(|mut thread| thread.take());
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("store.writer.panicked");
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.close();
     }
 }

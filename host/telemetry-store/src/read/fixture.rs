@@ -1,13 +1,10 @@
 //! A database for tests of reads, filled row by row in the order and with the times that a test wants.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::types::{ToSql, Value};
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
-use telemetry_model::Timestamp;
-use telemetry_model::time::FixedClock;
 
 use crate::open;
 use crate::settings::StoreSettings;
@@ -31,7 +28,7 @@ impl Fixture {
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         let settings = StoreSettings::new(folder.join("test.db"));
-        let store = Store::open(settings.clone(), Arc::new(FixedClock(Timestamp(0)))).unwrap();
+        let store = Store::open(settings.clone()).unwrap();
         let connection = open::writing_connection(&settings).unwrap();
         connection.execute_batch("pragma synchronous = off").unwrap();
         Fixture { store, connection, folder }

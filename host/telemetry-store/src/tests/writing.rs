@@ -1,0 +1,214 @@
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+
+use telemetry_model::facts::Facts;
+use telemetry_model::outcome::{Derived, PluginRun, PluginVersion, RunOutcome};
+use telemetry_model::{Flag, JsonText, Outcome, Reason, Timestamp};
+
+use super::{Scratch, golden, item, submit};
+use crate::{NewEvent, QuarantineEntry, QuarantinedBody, Store, StoreSettings, SubmitError, WriteItem, testing};
+
+#[test]
+fn counts_what_the_monitor_sent() {
+    let scratch = Scratch::new();
+    scratch.store(golden(&scratch.store));
+    assert_eq!(scratch.number("select count(*) from events"), 380);
+    assert_eq!(scratch.rows("select status, count(*) from llm_calls group by status order by status"), ["error|6", "open|9", "success|46"]);
+    assert_eq!(scratch.rows("select sum(input_tokens), sum(output_tokens) from llm_calls"), ["3103|759"]);
+    assert_eq!(
+        scratch.rows("select status, count(*) from tool_executions group by status order by status"),
+        ["error|2", "open|1", "success|73"]
+    );
+    assert_eq!(scratch.rows("select count(*), count(llm_call_id) from security_alerts"), ["29|29"]);
+    assert_eq!(scratch.number("select count(*) from sessions"), 9);
+    assert_eq!(scratch.number("select count(*) from agents"), 6);
+}
+
+#[test]
+fn gives_times_as_text_beside() {
+    let scratch = Scratch::new();
+    let times = [1_795_420_831_183_396_000, 1_795_420_831_183_396_001, -1, 0, i64::MAX, -9_223_372_036_854_775_000];
+    scratch.store(times.map(|time| (testing::event("x", time), Facts::None)));
+    let texts = scratch.rows("select timestamp from events_readable order by id");
+    assert_eq!(texts, times.map(|time| Timestamp(time).to_string()));
+}
+
+#[test]
+fn tells_duplicates_by_agent_and_key() {
+    let scratch = Scratch::new();
+    let event = |agent: &str, key: &str| {
+        let mut event = testing::event("x", 5);
+        event.agent_id = agent.into();
+        event.idempotency_key = Some(key.into());
+        (event, Facts::None)
+    };
+    let accepted = |event_id| Outcome::Accepted { event_id };
+    let first = scratch.store([event("a", "1"), event("a", "1"), event("b", "1"), event("a", "2")]);
+    assert_eq!(first, [accepted(1), Outcome::Duplicate { event_id: 1 }, accepted(2), accepted(3)]);
+    let scratch = scratch.reopen();
+    assert_eq!(scratch.store([event("a", "2"), event("c", "1")]), [Outcome::Duplicate { event_id: 3 }, accepted(4)]);
+    assert_eq!(scratch.rows("select id, event_count from agents order by id"), ["a|2", "b|1", "c|1"]);
+}
+
+#[test]
+fn keeps_provenance_flags_and_other_members() {
+    let scratch = Scratch::new();
+    let version = |id: &str| {
+        Arc::new(PluginVersion { plugin_id: id.into(), version: "1".into(), digest: "d".into(), derivation: format!("{id}-1").into() })
+    };
+    let (category, broken) = (version("category"), version("broken"));
+    let runs: Arc<[PluginRun]> = Arc::from([
+        PluginRun { plugin: Arc::clone(&category), outcome: RunOutcome::Ok },
+        PluginRun { plugin: Arc::clone(&broken), outcome: RunOutcome::Trap },
+    ]);
+    let mut event = testing::event("tool.x", 5);
+    event.attributes = testing::attributes(r#"{"a":1,"session.id":"s","env.os.type":"Linux","os.type":"\u004cinux"}"#);
+    event.extra = testing::attributes(r#"{"performance":{"x":1.50},"quote\"d":[1, 2]}"#);
+    event.flags = vec![Flag::new("unknown-schema", Some("schema_version".into()))];
+    let derived = vec![Derived { key: "event.category".into(), value: JsonText::string("tool"), plugin: category }];
+    let new = NewEvent { event, facts: Facts::None, derived, runs, received_at: Timestamp(9) };
+    let prepared = scratch.store.prepare(new);
+    submit(&scratch.store, vec![WriteItem::Event(Box::new(prepared))]).unwrap();
+    assert_eq!(
+        scratch.rows("select key, value, value_type, value_json, plugin_version_id from attributes order by id"),
+        [
+            "a|1|integer|1|-",
+            "session.id|s|string|\"s\"|-",
+            "env.os.type|Linux|string|\"Linux\"|-",
+            "os.type|Linux|string|\"\\u004cinux\"|-",
+            "event.category|tool|string|\"tool\"|1",
+        ]
+    );
+    assert_eq!(
+        scratch.rows("select v.plugin_id, r.outcome from event_runs r join plugin_versions v on v.id = r.plugin_version_id"),
+        ["category|ok", "broken|trap"]
+    );
+    assert_eq!(
+        scratch.rows("select extra, flags, attribute_count, received_at, family from events"),
+        [r#"{"performance":{"x":1.50},"quote\"d":[1, 2]}|[{"code":"unknown-schema","field":"schema_version"}]|4|9|tool"#]
+    );
+    assert_eq!(scratch.rows("select environment from agents"), [r#"{"env.os.type":"Linux","os.type":"\u004cinux"}"#]);
+}
+
+#[test]
+fn keeps_what_was_refused() {
+    let scratch = Scratch::new();
+    let entry = |body| QuarantineEntry {
+        received_at: Timestamp(7),
+        source: "127.0.0.1".into(),
+        reasons: vec![Reason::host("missing-name", Some("name".into()), "an event needs a name")],
+        body,
+        name: None,
+        agent_id: Some("a".into()),
+    };
+    let digest = scratch.store.digest_key().digest(b"\xff");
+    let bodies = [
+        QuarantinedBody::Json(JsonText::parse("{\"a\":1}").unwrap()),
+        QuarantinedBody::Text("{\"a\":".into()),
+        QuarantinedBody::Digest { digest, size: 1 },
+    ];
+    let outcomes = submit(&scratch.store, bodies.into_iter().map(|body| WriteItem::Quarantine(entry(body))).collect()).unwrap();
+    assert_eq!(outcomes, [1, 2, 3].map(|quarantine_id| Outcome::Quarantined { quarantine_id }));
+    let text = scratch.store.digest_key().digest(b"{\"a\":");
+    assert_eq!(
+        scratch.rows("select body_kind, body, digest, size, reasons from quarantine where id > 1 order by id"),
+        [
+            format!("text|{{\"a\":|{text}|5|[{{\"code\":\"missing-name\",\"field\":\"name\",\"message\":\"an event needs a name\"}}]"),
+            format!("digest|-|{digest}|1|[{{\"code\":\"missing-name\",\"field\":\"name\",\"message\":\"an event needs a name\"}}]"),
+        ]
+    );
+}
+
+#[test]
+fn bounds_the_bytes_that_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = StoreSettings::new(folder.path().join("test.db"));
+    settings.queue_bytes = 10_000;
+    let store = Store::open(settings).unwrap();
+    let (entered, wait_entered) = channel();
+    let (go, wait_go) = channel::<()>();
+    let event = |text: &str| {
+        let mut event = testing::event("x", 1);
+        event.attributes = testing::attributes(&format!("{{\"a\":\"{text}\"}}"));
+        item(&store, event, Facts::None)
+    };
+    // The writer is held inside the first reply, so the rest waits.
+    let hold = move |_| {
+        entered.send(()).unwrap();
+        wait_go.recv().unwrap();
+    };
+    store.submit(vec![event("first")], Box::new(hold)).unwrap();
+    wait_entered.recv().unwrap();
+    let (sender, results) = channel();
+    let huge = "x".repeat(20_000);
+    let accept = |text: &str| {
+        let sender = sender.clone();
+        store.submit(vec![event(text)], Box::new(move |result| sender.send(result).unwrap()))
+    };
+    assert_eq!(accept(&huge), Ok(()), "a lone request may be larger than the queue");
+    assert_eq!(accept("small"), Err(SubmitError::Overloaded));
+    go.send(()).unwrap();
+    assert!(results.recv().unwrap().is_ok());
+    store.close();
+    assert_eq!(accept("late"), Err(SubmitError::Closed));
+    assert_eq!(store.queued_bytes(), 0);
+}
+
+#[test]
+fn goes_on_after_a_locked_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = StoreSettings::new(folder.path().join("test.db"));
+    settings.busy_timeout_ms = 1;
+    let store = Store::open(settings.clone()).unwrap();
+    let new = |agent: &str| {
+        let mut event = testing::event("x", 1);
+        event.agent_id = agent.into();
+        event.attributes = testing::attributes(r#"{"env.os.type":"Linux","session.id":"s"}"#);
+        vec![item(&store, event, Facts::None)]
+    };
+    let other = rusqlite::Connection::open(&settings.path).unwrap();
+    other.execute_batch("begin immediate").unwrap();
+    let refused = submit(&store, new("a"));
+    assert!(matches!(refused, Err(crate::StoreError::Locked { .. })), "{refused:?}");
+    other.execute_batch("rollback").unwrap();
+    assert_eq!(submit(&store, new("a")).unwrap(), [Outcome::Accepted { event_id: 1 }]);
+}
+
+#[test]
+fn a_failing_request_takes_no_other_along() {
+    let scratch = Scratch::new();
+    let connection = rusqlite::Connection::open(scratch.path()).unwrap();
+    // Words on two lines: the schema is changed in migrations only, and here.
+    connection
+        .execute_batch(
+            "create
+             trigger refuse before insert on event_rows when new.span = 'bad' begin select raise(abort, 'refused'); end",
+        )
+        .unwrap();
+    let (entered, wait_entered) = channel();
+    let (go, wait_go) = channel::<()>();
+    let request = |agent: &str, span: &str| {
+        let mut event = testing::event("llm.call.start", 1);
+        event.agent_id = agent.into();
+        event.trace_id = Some("t".into());
+        event.span_id = Some(span.into());
+        let facts = testing::facts(&event, scratch.store.digest_key());
+        vec![item(&scratch.store, event, facts)]
+    };
+    let hold = move |_| {
+        entered.send(()).unwrap();
+        wait_go.recv().unwrap();
+    };
+    scratch.store.submit(request("a", "first"), Box::new(hold)).unwrap();
+    wait_entered.recv().unwrap();
+    let (sender, results) = channel();
+    for (agent, span) in [("b", "good"), ("c", "bad"), ("d", "better")] {
+        let sender = sender.clone();
+        scratch.store.submit(request(agent, span), Box::new(move |result| sender.send((agent, result.is_ok())).unwrap())).unwrap();
+    }
+    go.send(()).unwrap();
+    let results: Vec<_> = results.iter().take(3).collect();
+    assert_eq!(results, [("b", true), ("c", false), ("d", true)]);
+    assert_eq!(scratch.rows("select agent_id, span_id, turn from llm_calls order by id"), ["a|first|2", "b|good|3", "d|better|1"]);
+    assert_eq!(scratch.rows("select id, event_count from agents order by id"), ["a|1", "b|1", "d|1"]);
+}

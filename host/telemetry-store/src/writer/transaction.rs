@@ -1,0 +1,111 @@
+//! One transaction: the items of a group of requests, then what follows from them.
+
+use rusqlite::{Connection, Result, Statement};
+use telemetry_model::facts::Facts;
+use telemetry_model::{DigestKey, Outcome};
+
+use super::alerts::Alerts;
+use super::calls::Calls;
+use super::conversations::Conversations;
+use super::events::{Events, Stored};
+use super::executions::Executions;
+use super::nodes::Nodes;
+use super::quarantine::Quarantine;
+use super::seen::SeenRows;
+use super::strings::Strings;
+use crate::item::WriteItem;
+use crate::prepare::PreparedEvent;
+
+pub(crate) struct Transaction<'c> {
+    begin: Statement<'c>,
+    commit: Statement<'c>,
+    connection: &'c Connection,
+    strings: Strings<'c>,
+    events: Events<'c>,
+    seen: SeenRows<'c>,
+    calls: Calls<'c>,
+    executions: Executions<'c>,
+    nodes: Nodes<'c>,
+    conversations: Conversations<'c>,
+    alerts: Alerts<'c>,
+    quarantine: Quarantine<'c>,
+}
+
+impl<'c> Transaction<'c> {
+    pub(crate) fn new(connection: &'c Connection, key: &'c DigestKey, silence: i64) -> Result<Self> {
+        Ok(Transaction {
+            begin: connection.prepare("begin immediate")?,
+            commit: connection.prepare("commit")?,
+            connection,
+            strings: Strings::new(connection)?,
+            events: Events::new(connection, key)?,
+            seen: SeenRows::new(connection)?,
+            calls: Calls::new(connection)?,
+            executions: Executions::new(connection)?,
+            nodes: Nodes::new(connection)?,
+            conversations: Conversations::new(connection, silence)?,
+            alerts: Alerts::new(connection)?,
+            quarantine: Quarantine::new(connection, key)?,
+        })
+    }
+
+    /// Writes the items of each request and commits: the outcomes of each, or nothing is stored.
+    pub(crate) fn write<'i>(&mut self, requests: impl Iterator<Item = &'i [WriteItem]>) -> Result<Vec<Vec<Outcome>>> {
+        match self.all(requests) {
+            Ok(outcomes) => Ok(outcomes),
+            Err(error) => {
+                self.roll_back();
+                Err(error)
+            }
+        }
+    }
+
+    fn all<'i>(&mut self, requests: impl Iterator<Item = &'i [WriteItem]>) -> Result<Vec<Vec<Outcome>>> {
+        self.begin.execute([])?;
+        let outcomes = requests.map(|items| items.iter().map(|item| self.item(item)).collect()).collect::<Result<Vec<_>>>()?;
+        self.seen.flush()?;
+        self.conversations.flush(&mut self.calls, &mut self.executions, &mut self.nodes)?;
+        self.commit.execute([])?;
+        Ok(outcomes)
+    }
+
+    fn item(&mut self, item: &WriteItem) -> Result<Outcome> {
+        match item {
+            WriteItem::Event(prepared) => self.event(prepared),
+            WriteItem::Quarantine(entry) => {
+                let quarantine_id = self.quarantine.store(entry)?;
+                Ok(Outcome::Quarantined { quarantine_id })
+            }
+        }
+    }
+
+    fn event(&mut self, prepared: &PreparedEvent) -> Result<Outcome> {
+        let ids = match self.events.store(prepared, &mut self.strings)? {
+            Stored::New(ids) => ids,
+            Stored::Duplicate(event_id) => return Ok(Outcome::Duplicate { event_id }),
+        };
+        self.seen.note(prepared, &ids);
+        match &prepared.facts {
+            Facts::None | Facts::Stop => {}
+            Facts::LlmCall(facts) => self.calls.note(prepared, facts, &ids, &mut self.strings, &mut self.nodes)?,
+            Facts::ToolExecution(facts) => self.executions.note(prepared, facts, &ids, &mut self.strings)?,
+            Facts::SecurityAlert(facts) => self.alerts.store(prepared, facts, &ids, &mut self.strings)?,
+        }
+        Ok(Outcome::Accepted { event_id: ids.event })
+    }
+
+    /// Nothing of the transaction is stored, so nothing that was remembered holds.
+    fn roll_back(&mut self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("rollback")
+        {
+            tracing::error!(error = %error, "store.rollback.failed");
+        }
+        self.strings.clear();
+        self.events.clear();
+        self.seen.clear();
+        if let Err(error) = self.calls.clear().and_then(|()| self.executions.clear()) {
+            tracing::error!(error = %error, "store.rollback.failed");
+        }
+    }
+}
