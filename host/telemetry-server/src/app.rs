@@ -6,6 +6,8 @@ use telemetry_model::{Clock, Timestamp};
 use telemetry_plugins::{Catalog, PluginState, PluginStatus};
 use telemetry_store::Store;
 
+use crate::analysis::pool::MetricPool;
+use crate::analysis::report::Reports;
 use crate::api::health::Degraded;
 use crate::config::Config;
 use crate::server::StartError;
@@ -22,6 +24,8 @@ pub struct App {
     pub store: Store,
     /// The plugins.
     pub plugins: Arc<Catalog>,
+    /// Reports by metric plugins.
+    pub reports: Reports,
 }
 
 impl App {
@@ -34,7 +38,10 @@ impl App {
         let settings = config.plugins.settings().map_err(StartError::Grants)?;
         let plugins = Arc::new(Catalog::open(settings)?);
         report(&plugins);
-        Ok(App { started_at: clock.now(), config, clock, store, plugins })
+        let pool = MetricPool::start(config.plugins.metric_threads as usize, config.plugins.metric_queue as usize)
+            .map_err(|_| StartError::Opening)?;
+        let reports = Reports::new(store.clone(), plugins.clone(), clock.clone(), pool);
+        Ok(App { started_at: clock.now(), config, clock, store, plugins, reports })
     }
 
     /// Why events cannot be stored or read, if so.
