@@ -16,4 +16,15 @@ macro_rules! shipped {
 }
 
 /// All of them, in the order in which they are loaded.
-pub const SHIPPED: &[Shipped] = shipped!["event-category", "token-usage"];
+pub const SHIPPED: &[Shipped] = shipped![
+    "error-count",
+    "event-category",
+    "event-envelope",
+    "genai-attributes",
+    "latency",
+    "llm-calls",
+    "secret-scan",
+    "session-count",
+    "token-usage",
+    "tool-calls",
+];
