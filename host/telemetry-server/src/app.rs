@@ -1,16 +1,21 @@
 //! The built parts of the server, made once at start and handed to every request.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use telemetry_model::{Clock, Timestamp};
+use telemetry_model::{Clock, Outcome, Timestamp};
 use telemetry_plugins::{Catalog, PluginState, PluginStatus};
-use telemetry_store::Store;
+use telemetry_store::{Store, StoreError, SubmitError};
+use tokio::sync::oneshot;
 
 use crate::analysis::pool::MetricPool;
 use crate::analysis::report::Reports;
 use crate::api::health::Degraded;
 use crate::config::Config;
 use crate::server::StartError;
+
+/// How long health waits for the writer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What handlers work with: `State<Arc<App>>`.
 pub struct App {
@@ -44,13 +49,36 @@ impl App {
         Ok(App { started_at: clock.now(), config, clock, store, plugins, reports })
     }
 
-    /// Why events cannot be stored or read, if so.
+    /// Why events cannot be stored or read, if so: an empty write must come back, and a row must be readable.
     pub async fn failing(&self) -> Option<Degraded> {
+        let reason = match self.check_writes().await {
+            Err(reason) => reason,
+            Ok(()) => self.check_reads().await.err()?,
+        };
+        Some(Degraded { part: "database".to_owned(), reason })
+    }
+
+    async fn check_writes(&self) -> Result<(), String> {
+        let (tell, told) = oneshot::channel();
+        let reply = Box::new(move |outcome: Result<Vec<Outcome>, StoreError>| drop(tell.send(outcome)));
+        match self.store.submit(Vec::new(), reply) {
+            Err(SubmitError::Overloaded) => return Ok(()),
+            Err(error) => return Err(error.to_string()),
+            Ok(()) => {}
+        }
+        match tokio::time::timeout(PATIENCE, told).await {
+            Ok(Ok(Ok(_))) => Ok(()),
+            Ok(Ok(Err(error))) => Err(error.to_string()),
+            Ok(Err(_)) => Err("the writer has ended".to_owned()),
+            Err(_) => Err(format!("no write came back in {} s", PATIENCE.as_secs())),
+        }
+    }
+
+    async fn check_reads(&self) -> Result<(), String> {
         let store = self.store.clone();
         match tokio::task::spawn_blocking(move || store.check_reads()).await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(Degraded { part: "database".into(), reason: error.to_string() }),
-            Err(_) => Some(Degraded { part: "database".into(), reason: "the check did not end".into() }),
+            Ok(read) => read.map_err(|error| error.to_string()),
+            Err(_) => Err("a read did not end".to_owned()),
         }
     }
 
@@ -65,7 +93,9 @@ impl App {
     }
 
     /// Commits what was accepted and closes the database. Blocks.
-    pub fn close(&self) {}
+    pub fn close(&self) {
+        self.store.close();
+    }
 }
 
 /// Tells the log what was loaded and what was not.
