@@ -53,7 +53,14 @@ impl JsonText {
 
     /// A JSON string holding `text`.
     pub fn string(text: &str) -> Self {
-        JsonText(serde_json::Value::from(text).to_string().into())
+        if text.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+            return JsonText(serde_json::Value::from(text).to_string().into());
+        }
+        let mut quoted = String::with_capacity(text.len() + 2);
+        quoted.push('"');
+        quoted.push_str(text);
+        quoted.push('"');
+        JsonText(quoted.into())
     }
 
     /// A JSON integer.

@@ -130,6 +130,15 @@ impl Catalog {
         })
     }
 
+    /// The parts of a serving plugin's calls, for benchmarks.
+    #[doc(hidden)]
+    pub fn parts(&self, id: &str) -> Option<crate::parts::Parts<'_>> {
+        self.entries.iter().find_map(|entry| match &entry.state {
+            EntryState::Serving(plugin) if &*plugin.manifest.id == id => Some(crate::parts::Parts(plugin)),
+            _ => None,
+        })
+    }
+
     /// Puts what serves where calls look for it. Entries of enrichers stand in the order in which they run.
     fn sort(&mut self) {
         let serving = self.entries.iter().filter_map(|entry| match &entry.state {

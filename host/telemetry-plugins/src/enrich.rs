@@ -172,10 +172,15 @@ fn value(json: &JsonText) -> Value<'_> {
 
 impl Plugin {
     /// Configures and enriches.
-    fn enrich(&self, live: &mut Live, batch: &Batch) -> wasmtime::Result<Result<Batch, CallError>> {
-        if let Err(error) = self.configure(live)? {
-            return Ok(Err(error));
+    pub(crate) fn enrich(&self, live: &mut Live, batch: &Batch) -> wasmtime::Result<Result<Batch, CallError>> {
+        match self.configure(live)? {
+            Ok(()) => self.enrich_configured(live, batch),
+            Err(error) => Ok(Err(error)),
         }
+    }
+
+    /// Enriches.
+    pub(crate) fn enrich_configured(&self, live: &mut Live, batch: &Batch) -> wasmtime::Result<Result<Batch, CallError>> {
         let Exports::Rows { work, .. } = &self.exports else { return Ok(Ok(Batch::default())) };
         type Answer = (Result<WireAnswer, WireError>,);
         let enrich = live.instance.get_typed_func::<(WireBatch<'_>,), Answer>(&mut live.store, work)?;

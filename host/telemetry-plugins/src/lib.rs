@@ -17,6 +17,7 @@ mod manifest;
 mod metric;
 mod open;
 mod order;
+mod parts;
 mod plugin;
 mod poison;
 mod project;
@@ -40,6 +41,8 @@ pub use manifest::{
     SchemaError, Write,
 };
 pub use metric::{Metric, MetricError, MetricRow, MetricRun, MetricSpec, Output};
+#[doc(hidden)]
+pub use parts::{LiveParts, Parts};
 pub use plugin::CallLimits;
 pub use ring::LogLine;
 pub use settings::{FailureAction, Limits, LookupTable, PluginSettings, Policy, Tables};

@@ -17,14 +17,14 @@ macro_rules! shipped {
 
 /// All of them, in the order in which they are loaded.
 pub const SHIPPED: &[Shipped] = shipped![
-    "error-count",
-    "event-category",
     "event-envelope",
     "genai-attributes",
-    "latency",
-    "llm-calls",
+    "event-category",
     "secret-scan",
-    "session-count",
     "token-usage",
+    "llm-calls",
+    "latency",
     "tool-calls",
+    "error-count",
+    "session-count",
 ];

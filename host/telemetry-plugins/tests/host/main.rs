@@ -4,6 +4,7 @@
 mod guest;
 
 mod enrichers;
+mod laws;
 mod loading;
 mod metrics;
 mod shipped;
