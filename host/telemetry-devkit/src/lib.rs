@@ -3,11 +3,17 @@
 //! One file is the plugin: the component carries its manifest and a note of how it was built as custom sections.
 
 pub mod build;
+pub mod cases;
 pub mod digest;
+pub mod rows;
 pub mod section;
 pub mod toolchain;
+pub mod trial;
 
 pub use build::{BuildError, BuildSettings, Built, build};
+pub use cases::{Case, CaseError, run_cases};
 pub use digest::{DigestError, source_digest};
+pub use rows::JsonRows;
 pub use section::{BuildNote, section};
 pub use toolchain::{Toolchain, ToolchainError};
+pub use trial::{Accumulator, Trial, TrialError};

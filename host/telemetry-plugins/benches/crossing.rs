@@ -176,8 +176,8 @@ fn columns() {
     println!("\ncolumns of 100 rows, ns a row: build, check and read");
     let text = |row: usize| Value::Text(Cow::Owned(format!("{row:032}")));
     let texts: Vec<_> = (0..100).map(text).collect();
-    let some = |row: usize, value: Value<'static>| if row % 3 == 0 { Value::Absent } else { value };
-    let odd = |row: usize, value: Value<'static>| if row % 5 == 0 { Value::Boolean(true) } else { value };
+    let some = |row: usize, value: Value<'static>| if row.is_multiple_of(3) { Value::Absent } else { value };
+    let odd = |row: usize, value: Value<'static>| if row.is_multiple_of(5) { Value::Boolean(true) } else { value };
     type Cell<'a> = Box<dyn Fn(usize) -> Value<'static> + 'a>;
     let shapes: [(&str, FieldType, Cell<'_>); 8] = [
         ("integer", FieldType::Integer, Box::new(|row| Value::Integer(row as i64))),

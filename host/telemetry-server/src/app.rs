@@ -8,6 +8,8 @@ use telemetry_plugins::{Catalog, PluginState, PluginStatus};
 use telemetry_store::{Store, StoreError, SubmitError};
 use tokio::sync::oneshot;
 
+use crate::analysis::pool::MetricPool;
+use crate::analysis::report::Reports;
 use crate::api::health::Degraded;
 use crate::config::Config;
 use crate::server::StartError;
@@ -27,6 +29,8 @@ pub struct App {
     pub store: Store,
     /// The plugins.
     pub plugins: Arc<Catalog>,
+    /// Reports by metric plugins.
+    pub reports: Reports,
 }
 
 impl App {
@@ -39,7 +43,10 @@ impl App {
         let settings = config.plugins.settings().map_err(StartError::Grants)?;
         let plugins = Arc::new(Catalog::open(settings)?);
         report(&plugins);
-        Ok(App { started_at: clock.now(), config, clock, store, plugins })
+        let pool = MetricPool::start(config.plugins.metric_threads as usize, config.plugins.metric_queue as usize)
+            .map_err(|_| StartError::Opening)?;
+        let reports = Reports::new(store.clone(), plugins.clone(), clock.clone(), pool);
+        Ok(App { started_at: clock.now(), config, clock, store, plugins, reports })
     }
 
     /// Why events cannot be stored or read, if so: an empty write must come back, and a row must be readable.

@@ -16,6 +16,7 @@ use crate::config::FeaturesConfig;
 pub fn router(app: Arc<App>) -> Router {
     pages(&app.config.features)
         .merge(reads())
+        .merge(reports())
         .route("/v1/health", get(api::health::health))
         .route("/v1/overview", get(api::overview::overview))
         .route("/v1/plugins", get(api::plugins::list))
@@ -43,6 +44,16 @@ fn reads() -> Router<Arc<App>> {
         .route("/v1/agents/{agent_id}", get(api::agents::one))
         .route("/v1/sessions", get(api::sessions::list))
         .route("/v1/alerts", get(api::alerts::list))
+}
+
+/// What metric plugins say.
+fn reports() -> Router<Arc<App>> {
+    Router::new()
+        .route("/v1/reports", get(api::reports::list))
+        .route("/v1/reports/{metric}", get(api::reports::report))
+        .route("/v1/metrics/llm/request_count", get(api::metrics::request_count))
+        .route("/v1/metrics/tokens", get(api::metrics::tokens))
+        .route("/v1/metrics/tool/success_rate", get(api::metrics::tool_success_rate))
 }
 
 /// What a browser shows.

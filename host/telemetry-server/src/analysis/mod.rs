@@ -4,5 +4,8 @@ pub mod fill;
 pub mod listing;
 pub mod params;
 pub mod pool;
+pub mod report;
 pub mod request;
+pub mod series;
+pub mod tokens;
 pub mod window;

@@ -7,9 +7,11 @@ pub mod events;
 pub mod extract;
 pub mod guard;
 pub mod health;
+pub mod metrics;
 pub mod overview;
 pub mod page;
 pub mod plugins;
+pub mod reports;
 pub mod sessions;
 
 pub use error::{ApiError, Code};

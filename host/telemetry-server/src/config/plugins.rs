@@ -60,6 +60,10 @@ pub struct PluginsConfig {
     pub ingest_deadline_ms: u64,
     /// Milliseconds of CPU time of a metric in one query.
     pub metric_deadline_ms: u64,
+    /// Threads that compute reports.
+    pub metric_threads: u32,
+    /// Reports that may wait for one of them.
+    pub metric_queue: u32,
     /// What shipped plugins are granted, by id.
     pub grants: BTreeMap<String, Grant>,
     /// Configuration of single plugins, by id.
@@ -82,6 +86,8 @@ impl Default for PluginsConfig {
             metric_memory_mib: 256,
             ingest_deadline_ms: 5,
             metric_deadline_ms: 5000,
+            metric_threads: 1,
+            metric_queue: 64,
             grants: SHIPPED_GRANTS.clone(),
             config: BTreeMap::new(),
         }
@@ -162,6 +168,8 @@ impl PluginsConfig {
         findings.range("plugins.metric_memory_mib", self.metric_memory_mib, 1, 256);
         findings.range("plugins.ingest_deadline_ms", self.ingest_deadline_ms, 1, 60_000);
         findings.range("plugins.metric_deadline_ms", self.metric_deadline_ms, 1, 3_600_000);
+        findings.range("plugins.metric_threads", self.metric_threads, 1, 64);
+        findings.range("plugins.metric_queue", self.metric_queue, 1, 10_000);
         if let (Some(cache), Some(folder)) = (&self.cache_path, &self.path)
             && cache.starts_with(folder)
         {

@@ -1,0 +1,181 @@
+//! Every shipped plugin: its component is what its sources make, meets its cases, and obeys the law of its kind.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use proptest::collection::vec;
+use proptest::prelude::{Strategy, any};
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Map, Value as Json, json};
+use telemetry_devkit::section::{BUILD, MANIFEST};
+use telemetry_devkit::{BuildNote, Case, Trial, run_cases, section, source_digest};
+use telemetry_model::FieldType;
+use telemetry_plugins::{Manifest, PluginKind};
+
+#[test]
+fn components_are_what_their_sources_make() {
+    for folder in shipped() {
+        let component = fs::read(component(&folder)).unwrap();
+        let note = BuildNote::from_json(std::str::from_utf8(&section(&component, BUILD).unwrap()).unwrap()).unwrap();
+        assert_eq!(note.source_sha256, source_digest(&folder).unwrap(), "{} is older than its sources: build it again", folder.display());
+        assert_eq!(section(&component, MANIFEST).unwrap(), fs::read(folder.join("plugin.toml")).unwrap());
+        assert!(component.len() < 100_000, "{} has {} bytes", folder.display(), component.len());
+        assert!(!note.toolchain.is_empty() && note.sdk.starts_with("cylestio-plugin-sdk "));
+        for private in ["/home/", "/root/", env!("CARGO_MANIFEST_DIR")] {
+            let found = component.windows(private.len()).any(|window| window == private.as_bytes());
+            assert!(!found, "{} names the folder {private}", folder.display());
+        }
+    }
+}
+
+#[test]
+fn components_meet_their_cases() {
+    for folder in shipped() {
+        let scratch = tempfile::tempdir().unwrap();
+        let count = run_cases(&folder, &component(&folder), scratch.path()).unwrap_or_else(|error| panic!("{error}"));
+        assert!(count > 0, "{} has no cases", folder.display());
+    }
+}
+
+#[test]
+fn any_cut_and_order_gives_each_row_the_same_result() {
+    for (folder, manifest) in of_kinds(&[PluginKind::Validator, PluginKind::Enricher]) {
+        let (trial, _scratch) = trial(&folder);
+        let rows = (rows(&folder, &manifest), any::<u64>(), 1_usize..8);
+        check(&rows, |(rows, seed, size)| {
+            let rows = trial.rows(&rows).unwrap();
+            let whole = trial.answer(&rows).unwrap();
+            let order = shuffled(whole.len(), seed);
+            for places in order.chunks(size) {
+                let part = trial.answer(&rows.pick(places)).unwrap();
+                let expected: Vec<_> = places.iter().map(|place| whole[*place].clone()).collect();
+                assert_eq!(part, expected, "{}", folder.display());
+            }
+        });
+    }
+}
+
+#[test]
+fn any_cut_and_merge_evaluates_to_the_same() {
+    for (folder, manifest) in of_kinds(&[PluginKind::Metric]) {
+        let (trial, _scratch) = trial(&folder);
+        let rows = (rows(&folder, &manifest), any::<u64>(), 1_usize..8, 1_u32..4);
+        check(&rows, |(rows, seed, size, group_count)| {
+            let groups: Vec<u32> = (0..rows.len()).map(|row| (seed.rotate_left(row as u32) % u64::from(group_count)) as u32).collect();
+            let rows = trial.rows(&rows).unwrap();
+            let mut whole = trial.accumulator(&Map::new()).unwrap();
+            whole.update(&rows, &groups, group_count).unwrap();
+            let mut merged = trial.accumulator(&Map::new()).unwrap();
+            for (part, places) in shuffled(groups.len(), seed).chunks(size).enumerate() {
+                let ids: Vec<u32> = places.iter().map(|place| groups[*place]).collect();
+                if part % 3 == 0 {
+                    merged.update(&rows.pick(places), &ids, group_count).unwrap();
+                    continue;
+                }
+                let mut other = trial.accumulator(&Map::new()).unwrap();
+                other.update(&rows.pick(places), &ids, group_count).unwrap();
+                let all: Vec<u32> = (0..group_count).collect();
+                merged.merge(&other.state().unwrap(), &all, group_count).unwrap();
+                assert_eq!(other.state().unwrap(), other.state().unwrap(), "reading a state changes nothing");
+            }
+            assert_eq!(merged.evaluate().unwrap(), whole.evaluate().unwrap(), "{}", folder.display());
+        });
+    }
+}
+
+#[test]
+fn nothing_in_gives_nothing_out() {
+    for (folder, manifest) in of_kinds(&[PluginKind::Validator, PluginKind::Enricher, PluginKind::Metric]) {
+        let (trial, _scratch) = trial(&folder);
+        let rows = trial.rows(&[]).unwrap();
+        if manifest.kind != PluginKind::Metric {
+            assert!(trial.answer(&rows).unwrap().is_empty());
+            continue;
+        }
+        let none = trial.accumulator(&Map::new()).unwrap();
+        assert!(none.evaluate().unwrap().is_empty());
+        let mut one = trial.accumulator(&Map::new()).unwrap();
+        one.update(&rows, &[], 1).unwrap();
+        let answer = one.evaluate().unwrap();
+        let silent = answer[0].as_object().unwrap().iter().all(|(key, value)| value == &json!(0) && !key.ends_with("tokens"));
+        assert!(silent, "{} says {answer:?} of no rows", folder.display());
+    }
+}
+
+fn shipped() -> Vec<PathBuf> {
+    let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins");
+    let folders = fs::read_dir(plugins).unwrap().map(|entry| entry.unwrap().path());
+    let mut folders: Vec<_> = folders.filter(|folder| folder.join("plugin.toml").exists()).collect();
+    folders.sort();
+    assert!(folders.len() >= 10);
+    folders
+}
+
+fn of_kinds(kinds: &[PluginKind]) -> Vec<(PathBuf, Manifest)> {
+    let manifests = shipped().into_iter().map(|folder| {
+        let manifest = Manifest::parse(&fs::read(folder.join("plugin.toml")).unwrap()).unwrap();
+        (folder, manifest)
+    });
+    manifests.filter(|(_, manifest)| kinds.contains(&manifest.kind)).collect()
+}
+
+fn component(folder: &Path) -> PathBuf {
+    folder.join(folder.file_name().unwrap()).with_extension("wasm")
+}
+
+fn trial(folder: &Path) -> (Trial, tempfile::TempDir) {
+    let scratch = tempfile::tempdir().unwrap();
+    let cache = scratch.path().join("cache");
+    (Trial::load(&component(folder), &Map::new(), scratch.path(), &cache).unwrap(), scratch)
+}
+
+/// Rows made of the values that the plugin's cases have for each field, of values at the edges of its type, and of other types' values.
+fn rows(folder: &Path, manifest: &Manifest) -> impl Strategy<Value = Vec<Json>> + use<> {
+    let cases = Case::all(&folder.join("cases")).unwrap();
+    let mut pools: BTreeMap<String, Vec<Json>> = BTreeMap::new();
+    for read in &manifest.reads {
+        let pool = pools.entry(read.field.to_string()).or_default();
+        pool.extend(cases.iter().flat_map(|case| &case.rows).filter_map(|row| row.get(read.field.to_string()).cloned()));
+        pool.extend(edges(read.ty));
+    }
+    if manifest.source == telemetry_model::Relation::Events {
+        pools.entry("event.name".to_owned()).or_default().extend([json!("llm.call.start"), json!("tool.error"), json!("other")]);
+    }
+    let cell = any::<u32>();
+    vec(vec(cell, pools.len()), 1..40).prop_map(move |rows| {
+        let row = |cells: &Vec<u32>| {
+            let pairs = pools.iter().zip(cells).map(|((field, pool), cell)| (field.clone(), pool[*cell as usize % pool.len()].clone()));
+            Json::Object(pairs.collect())
+        };
+        rows.iter().map(row).collect()
+    })
+}
+
+fn edges(ty: FieldType) -> Vec<Json> {
+    let mut edges = vec![json!(null), json!(null), json!("text"), json!(7), json!(true), json!([1, {"a": "b"}])];
+    edges.extend(match ty {
+        FieldType::Boolean => vec![json!(false)],
+        FieldType::Integer => vec![json!(0), json!(-1), json!(i64::MAX), json!(i64::MIN), json!(1.5)],
+        FieldType::Real => vec![json!(0), json!(-0.0), json!(1e308), json!(5e-324), json!(-1.5), json!(0.1), json!(1e9)],
+        FieldType::Time => vec![json!("1678-01-01T00:00:00Z"), json!("2261-12-31T23:59:59.999999999Z"), json!("2026-11-23T08:00:00Z")],
+        FieldType::Text | FieldType::Bytes => vec![json!(""), json!("\u{e9}\u{1f600}\u{0}\n\""), json!("x".repeat(3000))],
+        FieldType::Json => vec![json!({"a": {"b": "\u{e9}\u{1f600}\u{0}\n\""}}), json!([]), json!("x".repeat(3000))],
+    });
+    edges
+}
+
+fn shuffled(len: usize, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..len).collect();
+    order.sort_by_key(|place| (seed ^ *place as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23));
+    order
+}
+
+fn check<S: Strategy>(strategy: &S, property: impl Fn(S::Value)) {
+    let config = Config { cases: 24, failure_persistence: None, ..Config::default() };
+    let result = TestRunner::new(config).run(strategy, |input| {
+        property(input);
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
+}

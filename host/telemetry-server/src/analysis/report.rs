@@ -1,0 +1,188 @@
+//! A report: rows of one snapshot through one metric component, empty buckets filled by the component's own empty state.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use telemetry_model::query::{Filter, GroupKey, RowQuery};
+use telemetry_model::{Clock, Field, Relation, Timestamp};
+use telemetry_plugins::{CallError, Catalog, Metric, MetricError, MetricRun, MetricSpec, MetricUnavailable};
+use telemetry_store::{ScanError, Snapshot, Store, StoreError};
+
+use super::fill::TooManyGroups;
+use super::params::InvalidParams;
+use super::pool::{MetricPool, PoolError};
+use super::request::{MAX_GROUPS, ReportRequest};
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The request is wrong.
+    #[error(transparent)]
+    Invalid(#[from] InvalidParams),
+    /// There is no such metric, or it does not serve.
+    #[error(transparent)]
+    Unavailable(#[from] MetricUnavailable),
+    /// More groups than are answered.
+    #[error(transparent)]
+    TooManyGroups(#[from] TooManyGroups),
+    /// The component failed, or declined the parameters.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
+    /// The component would not open with these parameters.
+    #[error("metric `{metric}` declines its parameters: {reason}")]
+    Declined {
+        /// The plugin's id.
+        metric: Box<str>,
+        /// In its words.
+        reason: String,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The pool took no job or lost it.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+}
+
+/// One row of a report.
+#[derive(Clone, Debug)]
+pub struct ReportRow {
+    /// Its bucket and its values of the request's `group_by`.
+    pub key: GroupKey,
+    /// The metric's outputs, in their order.
+    pub values: Vec<Value>,
+}
+
+/// What one metric said.
+pub struct Report {
+    /// Which metric.
+    pub metric: Arc<Metric>,
+    /// What it was asked.
+    pub request: ReportRequest,
+    /// By bucket, then by group.
+    pub rows: Vec<ReportRow>,
+    /// Rows read from the database.
+    pub scanned_rows: u64,
+    /// Rows the component was given.
+    pub matched_rows: u64,
+}
+
+impl Report {
+    /// The groups of a row by the names they were asked under.
+    pub fn dimensions(&self, row: &ReportRow) -> Map<String, Value> {
+        let names = self.request.group_by.iter().map(|(name, _)| name.clone());
+        names.zip(row.key.values.iter().map(|value| Value::from(value.as_deref()))).collect()
+    }
+}
+
+/// Makes reports, on threads of their own.
+pub struct Reports {
+    store: Store,
+    plugins: Arc<Catalog>,
+    clock: Arc<dyn Clock>,
+    pool: MetricPool,
+}
+
+impl Reports {
+    /// Over a store and a catalog.
+    pub fn new(store: Store, plugins: Arc<Catalog>, clock: Arc<dyn Clock>, pool: MetricPool) -> Self {
+        Reports { store, plugins, clock, pool }
+    }
+
+    /// The time that windows count back from.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Every metric that serves.
+    pub fn metrics(&self) -> Vec<Arc<Metric>> {
+        self.plugins.metrics()
+    }
+
+    /// The metric `id`.
+    ///
+    /// # Errors
+    /// When there is none or it does not serve.
+    pub fn metric(&self, id: &str) -> Result<Arc<Metric>, ReportError> {
+        Ok(self.plugins.metric(id)?)
+    }
+
+    /// One report.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn run(&self, metric: Arc<Metric>, request: ReportRequest) -> Result<Report, ReportError> {
+        let mut reports = self.run_all(vec![(metric, request)]).await?;
+        reports.pop().ok_or(ReportError::Pool(PoolError::Lost))
+    }
+
+    /// Several reports over one snapshot, in order.
+    ///
+    /// # Errors
+    /// The first that fails.
+    pub async fn run_all(&self, asked: Vec<(Arc<Metric>, ReportRequest)>) -> Result<Vec<Report>, ReportError> {
+        let (store, now) = (self.store.clone(), self.now());
+        let job = move || {
+            let snapshot = store.snapshot()?;
+            asked.into_iter().map(|(metric, request)| compute(&snapshot, metric, request, now)).collect()
+        };
+        self.pool.run(job).await?
+    }
+}
+
+fn compute(snapshot: &Snapshot, metric: Arc<Metric>, request: ReportRequest, now: Timestamp) -> Result<Report, ReportError> {
+    let mut run = open(&metric, &request)?;
+    let mut scan = snapshot.scan(&row_query(metric.spec(), &request), &mut run).map_err(|error| match error {
+        ScanError::Sink(error) => ReportError::Metric(error),
+        ScanError::TooManyGroups { limit } => TooManyGroups { groups: limit + 1, limit }.into(),
+        ScanError::Store(error) => error.into(),
+    })?;
+    let seen = scan.groups.len();
+    request.fill(now).complete(&mut scan.groups)?;
+    if scan.groups.len() > seen {
+        run.ensure_groups(scan.groups.len() as u32)?;
+    }
+    // Nothing to say: no group was asked for by name, none was seen.
+    let evaluated = if scan.groups.is_empty() { Vec::new() } else { run.finish()? };
+    let mut rows = Vec::with_capacity(evaluated.len());
+    for row in evaluated {
+        if let Some(key) = scan.groups.get(row.group as usize) {
+            rows.push(ReportRow { key: key.clone(), values: row.values });
+        }
+    }
+    rows.sort_by(|a, b| order(&a.key, &b.key));
+    Ok(Report { request, rows, scanned_rows: scan.scanned_rows, matched_rows: scan.matched_rows, metric })
+}
+
+fn open(metric: &Arc<Metric>, request: &ReportRequest) -> Result<MetricRun, ReportError> {
+    metric.open(&request.parameters).map_err(|error| match error {
+        MetricError::Failed { id, error: CallError::Declined(reason) } if !request.parameters.is_empty() => {
+            ReportError::Declined { metric: id, reason }
+        }
+        other => other.into(),
+    })
+}
+
+fn row_query(spec: &MetricSpec, request: &ReportRequest) -> RowQuery {
+    let mut filters = request.filters.clone();
+    if let Some(families) = &spec.families {
+        let values = families.iter().map(|family| family.as_str().to_owned()).collect();
+        filters.push(Filter { field: Field::Fixed(Relation::Events, "family"), values });
+    }
+    RowQuery {
+        relation: spec.source,
+        columns: spec.reads.clone(),
+        window: request.window,
+        filters,
+        group_by: request.group_by.iter().map(|(_, field)| field.clone()).collect(),
+        interval: request.interval.as_ref().map(|(_, interval)| *interval),
+        max_groups: MAX_GROUPS,
+    }
+}
+
+/// By bucket, then by values; an absent value comes last.
+fn order(a: &GroupKey, b: &GroupKey) -> Ordering {
+    let values = |key: &GroupKey| key.values.iter().map(|value| (value.is_none(), value.clone())).collect::<Vec<_>>();
+    a.bucket.cmp(&b.bucket).then_with(|| values(a).cmp(&values(b)))
+}

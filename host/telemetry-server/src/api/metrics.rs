@@ -1,0 +1,54 @@
+//! v1's metric routes. Every number comes out of the component named in the route's table.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::Value;
+
+use super::ApiError;
+use super::extract::Query;
+use super::reports::settings;
+use crate::App;
+use crate::analysis::report::ReportError;
+use crate::analysis::series::{MetricResponse, REQUEST_COUNT, Series, TOOL_SUCCESS_RATE};
+use crate::analysis::tokens::{TOKENS, TokenRequests};
+
+type Pairs = Query<Vec<(String, String)>>;
+
+/// `GET /v1/metrics/llm/request_count`: model calls begun, by day unless `interval` is given.
+///
+/// # Errors
+/// As `/v1/reports/{metric}`.
+pub async fn request_count(State(app): State<Arc<App>>, Query(pairs): Pairs) -> Result<Json<MetricResponse>, ApiError> {
+    series(&app, REQUEST_COUNT, &pairs).await
+}
+
+/// `GET /v1/metrics/tool/success_rate`: the share, 0 to 1, of ended tool calls that succeeded; null where none ended.
+///
+/// # Errors
+/// As `/v1/reports/{metric}`.
+pub async fn tool_success_rate(State(app): State<Arc<App>>, Query(pairs): Pairs) -> Result<Json<MetricResponse>, ApiError> {
+    series(&app, TOOL_SUCCESS_RATE, &pairs).await
+}
+
+/// `GET /v1/metrics/tokens`: tokens in all and by model.
+///
+/// # Errors
+/// As `/v1/reports/{metric}`.
+pub async fn tokens(State(app): State<Arc<App>>, Query(pairs): Pairs) -> Result<Json<Value>, ApiError> {
+    let metric = app.reports.metric(TOKENS)?;
+    let requests = TokenRequests::read(&pairs, &settings(&metric), app.reports.now()).map_err(ReportError::from)?;
+    let asked = requests.all().into_iter().map(|request| (metric.clone(), request)).collect();
+    let reports = app.reports.run_all(asked).await?;
+    Ok(Json(requests.answer(&reports)))
+}
+
+async fn series(app: &App, series: Series, pairs: &[(String, String)]) -> Result<Json<MetricResponse>, ApiError> {
+    let metric = app.reports.metric(series.metric)?;
+    let now = app.reports.now();
+    let request = series.read(pairs, metric.spec().source, &settings(&metric), now).map_err(ReportError::from)?;
+    let interval = pairs.iter().find(|(name, value)| name == "interval" && !value.is_empty()).map(|(_, value)| value.clone());
+    let report = app.reports.run(metric, request).await?;
+    Ok(Json(series.answer(&report, interval, now)))
+}
