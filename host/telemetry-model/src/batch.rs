@@ -2,6 +2,8 @@
 
 mod build;
 mod read;
+#[cfg(test)]
+mod tests;
 
 pub use build::BatchBuilder;
 pub use read::{BatchError, BatchView, ColumnView};
