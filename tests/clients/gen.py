@@ -6,7 +6,7 @@ A turn = (security.content.* before the call, 8%) + llm.call.start + llm.call.fi
 Attribute keys, nesting and env.* context are copied from real captured bodies; ids, timestamps, prompts, tokens, durations vary."""
 import json, random, argparse, datetime as dt, os, copy, sys
 ap=argparse.ArgumentParser(); ap.add_argument('--n',type=int,default=10000); ap.add_argument('--out',required=True); ap.add_argument('--days',type=float,default=7); ap.add_argument('--end',default=None); ap.add_argument('--agents',type=int,default=20); ap.add_argument('--seed',type=int,default=7)
-ap.add_argument('--golden',default=os.path.join(os.path.dirname(os.path.abspath(__file__)),'..','fixtures','monitor-events.ndjson')); ap.add_argument('--order',choices=['time','session'],default='time')
+ap.add_argument('--golden',default=os.path.join(os.path.dirname(os.path.abspath(__file__)),'..','fixtures','golden','monitor-events.ndjson')); ap.add_argument('--order',choices=['time','session'],default='time')
 a=ap.parse_args(); R=random.Random(a.seed)
 T={}
 for l in open(a.golden):

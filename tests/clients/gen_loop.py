@@ -6,7 +6,7 @@ history. Requests grow from about 8 kB to about 90 kB (40 turns); tool outputs a
 import argparse, datetime as dt, json, os, random
 
 p = argparse.ArgumentParser()
-p.add_argument("--golden", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fixtures", "monitor-events.ndjson")); p.add_argument("--out", required=True); p.add_argument("--sessions", type=int, default=20)
+p.add_argument("--golden", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fixtures", "golden", "monitor-events.ndjson")); p.add_argument("--out", required=True); p.add_argument("--sessions", type=int, default=20)
 p.add_argument("--turns", type=int, default=40); p.add_argument("--end"); p.add_argument("--seed", type=int, default=11)
 a = p.parse_args(); R = random.Random(a.seed)
 golden = [json.loads(l) for l in open(a.golden)]

@@ -43,12 +43,31 @@ impl DigestKey {
 
     /// The keyed digest of the concatenation of `parts`.
     pub fn digest_parts(&self, parts: &[&[u8]]) -> Digest {
-        let mut hasher = blake3::Hasher::new_keyed(&self.0);
-        for part in parts {
-            hasher.update(part);
-        }
+        let mut hasher = self.hasher();
+        parts.iter().for_each(|part| hasher.update(part));
+        hasher.finish()
+    }
+
+    /// Digests what comes piece by piece.
+    pub fn hasher(&self) -> DigestHasher {
+        DigestHasher(blake3::Hasher::new_keyed(&self.0))
+    }
+}
+
+/// A digest in the making: the same as [`DigestKey::digest`] of all pieces together.
+#[derive(Clone)]
+pub struct DigestHasher(blake3::Hasher);
+
+impl DigestHasher {
+    /// Takes the next piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all pieces.
+    pub fn finish(&self) -> Digest {
         let mut out = [0; 16];
-        hasher.finalize_xof().fill(&mut out);
+        self.0.finalize_xof().fill(&mut out);
         Digest(out)
     }
 }

@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 use crate::analysis::pool::MetricPool;
 use crate::analysis::report::Reports;
 use crate::api::health::Degraded;
-use crate::config::Config;
+use crate::config::{Config, ServerConfig};
+use crate::processing::{Pipeline, PipelineSettings};
 use crate::server::StartError;
 
 /// How long health waits for the writer.
@@ -31,6 +32,8 @@ pub struct App {
     pub plugins: Arc<Catalog>,
     /// Reports by metric plugins.
     pub reports: Reports,
+    /// The write path.
+    pub pipeline: Pipeline,
 }
 
 impl App {
@@ -46,7 +49,8 @@ impl App {
         let pool = MetricPool::start(config.plugins.metric_threads as usize, config.plugins.metric_queue as usize)
             .map_err(|_| StartError::Opening)?;
         let reports = Reports::new(store.clone(), plugins.clone(), clock.clone(), pool);
-        Ok(App { started_at: clock.now(), config, clock, store, plugins, reports })
+        let pipeline = Pipeline::new(store.clone(), plugins.clone(), pipeline_settings(&config.server)).map_err(StartError::Workers)?;
+        Ok(App { started_at: clock.now(), config, clock, store, plugins, reports, pipeline })
     }
 
     /// Why events cannot be stored or read, if so: an empty write must come back, and a row must be readable.
@@ -94,6 +98,7 @@ impl App {
 
     /// Commits what was accepted and closes the database. Blocks.
     pub fn close(&self) {
+        self.pipeline.close();
         self.store.close();
     }
 }
@@ -108,4 +113,10 @@ fn report(plugins: &Catalog) {
             PluginState::Serving | PluginState::BreakerOpen => tracing::info!(plugin.id = id, plugin.version = version, "plugin loaded"),
         }
     }
+}
+
+/// One worker a core unless told, and room for three of the largest bodies.
+fn pipeline_settings(server: &ServerConfig) -> PipelineSettings {
+    let largest = server.max_body_bytes().max(server.max_batch_bytes());
+    PipelineSettings { workers: server.workers, budget_bytes: largest.saturating_mul(3) }
 }

@@ -15,6 +15,7 @@ use crate::config::FeaturesConfig;
 /// Layers run from the last to the first: request id and log line, panics, host rule, CORS, read token, admin rule, route.
 pub fn router(app: Arc<App>) -> Router {
     pages(&app.config.features)
+        .merge(ingest())
         .merge(reads())
         .merge(reports())
         .route("/v1/health", get(api::health::health))
@@ -44,6 +45,15 @@ fn reads() -> Router<Arc<App>> {
         .route("/v1/agents/{agent_id}", get(api::agents::one))
         .route("/v1/sessions", get(api::sessions::list))
         .route("/v1/alerts", get(api::alerts::list))
+        .route("/v1/quarantine", get(api::quarantine::list))
+        .route("/v1/quarantine/{id}", get(api::quarantine::entry))
+}
+
+/// What agents send. PUT is as good as POST: the monitor can be set to it.
+fn ingest() -> Router<Arc<App>> {
+    Router::new()
+        .route("/v1/telemetry", post(api::telemetry::ingest).put(api::telemetry::ingest))
+        .route("/v1/telemetry/batch", post(api::telemetry::ingest_batch).put(api::telemetry::ingest_batch))
 }
 
 /// What metric plugins say.

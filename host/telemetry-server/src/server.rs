@@ -60,6 +60,9 @@ pub enum StartError {
         /// `server.host`.
         host: String,
     },
+    /// The system gives no threads for the write path.
+    #[error("starting the ingest workers: {0}")]
+    Workers(#[source] std::io::Error),
     /// The thread that opens the parts died.
     #[error("opening the parts of the server failed")]
     Opening,

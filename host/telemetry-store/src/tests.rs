@@ -94,7 +94,9 @@ fn submit(store: &Store, items: Vec<WriteItem>) -> Result<Vec<Outcome>, StoreErr
 
 /// The captured events, in order of arrival.
 fn golden(store: &Store) -> Vec<(Event, Facts)> {
-    let fixtures =
-        [include_str!("../../../tests/fixtures/monitor-events.ndjson"), include_str!("../../../tests/fixtures/legacy-events.ndjson")];
+    let fixtures = [
+        include_str!("../../../tests/fixtures/golden/monitor-events.ndjson"),
+        include_str!("../../../tests/fixtures/golden/legacy-events.ndjson"),
+    ];
     fixtures.iter().flat_map(|text| text.lines()).map(|line| testing::read(line, store.digest_key())).collect()
 }

@@ -11,8 +11,10 @@ pub mod metrics;
 pub mod overview;
 pub mod page;
 pub mod plugins;
+pub mod quarantine;
 pub mod reports;
 pub mod sessions;
+pub mod telemetry;
 
 pub use error::{ApiError, Code};
 

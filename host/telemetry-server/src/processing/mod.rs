@@ -1,5 +1,19 @@
 //! The write path: bytes to stored events. Knows no HTTP and no read path.
+//!
+//! [`Pipeline::ingest`] takes the body of one request and answers when everything in it is durable. Worker threads decode and run
+//! plugins over whatever waits; only the store's writer groups what is ready into transactions.
 
+mod budget;
 pub mod decode;
 mod flags;
 pub mod normalize;
+mod pipeline;
+mod quarantine;
+mod queue;
+mod rows;
+mod stages;
+mod unit;
+
+pub use budget::{Budget, Exhausted, Lease};
+pub use pipeline::{Pipeline, PipelineSettings};
+pub use unit::{Answer, EventOutcome, IngestError, StrictDetail, Unit, Unread};

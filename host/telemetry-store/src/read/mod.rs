@@ -22,7 +22,7 @@ pub use agents::{Activity, AgentOrder, AgentPage, AgentQuery, AgentRow};
 pub use alerts::{AlertCounts, AlertPage, AlertQuery, AlertRow};
 pub use events::{AttributeMap, EventCursor, EventPage, EventQuery, StoredEvent};
 pub use provenance::{Provenance, StoredPlugin, StoredRun, Writer};
-pub use quarantine::{QuarantineItem, QuarantinePage, QuarantinedEvent};
+pub use quarantine::{QuarantineItem, QuarantinePage, QuarantineQuery, QuarantinedEvent};
 pub use scan::ScanError;
 pub use sessions::{SessionOrder, SessionPage, SessionQuery, SessionRow, SessionState};
 

@@ -52,13 +52,30 @@ pub struct QuarantinePage {
     pub total: i64,
 }
 
+/// Which entries to read; what is `None` does not restrict.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QuarantineQuery {
+    /// The code of one of its reasons.
+    pub reason: Option<String>,
+    /// The event's agent.
+    pub agent_id: Option<String>,
+    /// Received then or later.
+    pub from: Option<Timestamp>,
+    /// Received before.
+    pub to: Option<Timestamp>,
+    /// Entries at most.
+    pub limit: u32,
+    /// Entries to pass over.
+    pub offset: u64,
+}
+
 impl Store {
-    /// At most `limit` entries, without the latest `offset`. Blocks.
+    /// Entries that `query` describes, latest first. Blocks.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn quarantine(&self, limit: u32, offset: u64) -> Result<QuarantinePage, StoreError> {
-        self.snapshot()?.quarantine(limit, offset)
+    pub fn quarantine(&self, query: &QuarantineQuery) -> Result<QuarantinePage, StoreError> {
+        self.snapshot()?.quarantine(query)
     }
 
     /// One entry with its body. Blocks.
@@ -71,19 +88,29 @@ impl Store {
 }
 
 impl Snapshot {
-    /// At most `limit` entries, without the latest `offset`.
+    /// Entries that `query` describes, latest first.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn quarantine(&self, limit: u32, offset: u64) -> Result<QuarantinePage, StoreError> {
+    pub fn quarantine(&self, query: &QuarantineQuery) -> Result<QuarantinePage, StoreError> {
         self.read("read the quarantine", |connection| {
-            let total = connection.prepare_cached("select count(*) from quarantine")?.query_row([], |row| row.get(0))?;
+            let chosen = (query.reason.as_deref(), query.agent_id.as_deref(), query.from.map(|time| time.0), query.to.map(|time| time.0));
+            let total = connection
+                .prepare_cached(
+                    "select count(*) from quarantine
+                     where (?1 is null or exists (select 1 from json_each(reasons) r where r.value ->> 'code' = ?1))
+                       and (?2 is null or agent_id = ?2) and (?3 is null or received_at >= ?3) and (?4 is null or received_at < ?4)",
+                )?
+                .query_row(chosen, |row| row.get(0))?;
             let mut statement = connection.prepare_cached(
                 "select id, received_at, source, name, agent_id, reasons, body_kind, digest, size from quarantine
-                 order by id desc limit ?1 offset ?2",
+                 where (?1 is null or exists (select 1 from json_each(reasons) r where r.value ->> 'code' = ?1))
+                   and (?2 is null or agent_id = ?2) and (?3 is null or received_at >= ?3) and (?4 is null or received_at < ?4)
+                 order by id desc limit ?5 offset ?6",
             )?;
-            let offset = i64::try_from(offset).unwrap_or(i64::MAX);
-            let items = statement.query_map((limit, offset), item)?.collect::<rusqlite::Result<_>>()?;
+            let (reason, agent_id, from, to) = chosen;
+            let offset = i64::try_from(query.offset).unwrap_or(i64::MAX);
+            let items = statement.query_map((reason, agent_id, from, to, query.limit, offset), item)?.collect::<rusqlite::Result<_>>()?;
             Ok(QuarantinePage { items, total })
         })
     }

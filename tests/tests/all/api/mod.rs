@@ -1,7 +1,9 @@
 //! HTTP behaviour, route by route.
 
+mod bad_input;
 mod connections;
 mod guards;
+mod ingest;
 mod page;
 mod plugins;
 mod raw;

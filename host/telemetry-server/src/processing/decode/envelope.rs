@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use telemetry_model::{Attributes, JsonKind, JsonText, Member, RawEvent};
 
@@ -18,13 +18,21 @@ use super::refusal::Refusal;
 pub(super) fn read(text: &str) -> Result<RawEvent, Refusal> {
     let text = text.trim_ascii();
     let mut event = RawEvent { size: u32::try_from(text.len()).unwrap_or(u32::MAX), ..RawEvent::default() };
-    let members: Members<'_> = match serde_json::from_str(text) {
+    let members = match parse(text, OnePass).or_else(|_| parse(text, TwoPasses)) {
         Ok(members) => members,
         Err(error) if text.starts_with('{') => return Err(Refusal::syntax(&error)),
         Err(_) => return Err(not_an_object(text)),
     };
     let mut extra = Vec::new();
-    for (key, value) in members.unique(&mut event, |key| Cow::Owned(key.to_owned())) {
+    for (key, part) in unique(members, &mut event, str::to_owned) {
+        let value = match part {
+            Part::Attributes(members) => {
+                event.attributes = attributes(members, &mut event);
+                event.attributes_member = Member::Absent;
+                continue;
+            }
+            Part::Raw(value) => value,
+        };
         let slot = match &*key {
             "schema_version" => &mut event.schema_version,
             "timestamp" => &mut event.timestamp,
@@ -36,10 +44,12 @@ pub(super) fn read(text: &str) -> Result<RawEvent, Refusal> {
             "agent_id" => &mut event.agent_id,
             "channel" => &mut event.channel,
             "idempotency_key" => &mut event.idempotency_key,
-            "attributes" => {
-                attributes(value, &mut event)?;
+            "attributes" if kind(value) == JsonKind::Object => {
+                let members = parse(value.get(), ObjectOf).map_err(|error| Refusal::syntax(&error))?;
+                event.attributes = attributes(members, &mut event);
                 continue;
             }
+            "attributes" => &mut event.attributes_member,
             _ => {
                 let value = if is_number(value) { number_checked(value, &mut event, &key) } else { JsonText::from(value) };
                 extra.push((key.into(), value));
@@ -60,21 +70,12 @@ fn not_an_object(text: &str) -> Refusal {
     }
 }
 
-fn attributes(value: &RawValue, event: &mut RawEvent) -> Result<(), Refusal> {
-    match kind(value) {
-        JsonKind::Object => {
-            let members: Members<'_> = serde_json::from_str(value.get()).map_err(|error| Refusal::syntax(&error))?;
-            let unique = members.unique(event, |key| Cow::Owned(flags::attribute(key)));
-            let pairs = unique.into_iter().map(|(key, value)| {
-                let value = if is_number(value) { number_checked(value, event, &key) } else { JsonText::from(value) };
-                (key.into(), value)
-            });
-            event.attributes = Attributes::from_unique(pairs.collect());
-        }
-        JsonKind::Null => event.attributes_member = Member::Null,
-        _ => event.attributes_member = member(value),
-    }
-    Ok(())
+fn attributes(members: Members<'_, &RawValue>, event: &mut RawEvent) -> Attributes {
+    let pairs = unique(members, event, flags::attribute).into_iter().map(|(key, value)| {
+        let value = if is_number(value) { number_checked(value, event, &key) } else { JsonText::from(value) };
+        (key.into(), value)
+    });
+    Attributes::from_unique(pairs.collect())
 }
 
 fn kind(value: &RawValue) -> JsonKind {
@@ -119,60 +120,113 @@ fn number_checked(value: &RawValue, event: &mut RawEvent, key: &str) -> JsonText
 }
 
 /// Members of an object in order, duplicates included.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+type Members<'a, V> = Vec<(Cow<'a, str>, V)>;
 
-impl<'a> Members<'a> {
-    /// Each key once with its last value, at the place of its first; flags the event for keys that came twice.
-    fn unique(self, event: &mut RawEvent, field: impl Fn(&str) -> Cow<'_, str>) -> Vec<(Cow<'a, str>, &'a RawValue)> {
-        /// Up to here comparing each with each is cheaper than hashing.
-        const FEW: usize = 32;
-        if self.0.len() <= FEW && !has_duplicate(&self.0) {
-            return self.0;
-        }
-        let mut places: HashMap<Cow<'a, str>, usize> = HashMap::with_capacity(self.0.len());
-        let mut unique: Vec<(Cow<'a, str>, &'a RawValue)> = Vec::with_capacity(self.0.len());
-        for (key, value) in self.0 {
-            match places.get(&key).and_then(|place| unique.get_mut(*place)) {
-                Some(known) => {
-                    known.1 = value;
-                    flags::push(&mut event.flags, "duplicate-key", field(&key));
-                }
-                None => {
-                    places.insert(key.clone(), unique.len());
-                    unique.push((key, value));
-                }
+/// Each key once with its last value, at the place of its first; flags the event for keys that came twice.
+fn unique<'a, V>(members: Members<'a, V>, event: &mut RawEvent, field: impl Fn(&str) -> String) -> Members<'a, V> {
+    /// Up to here comparing each with each is cheaper than hashing.
+    const FEW: usize = 32;
+    if members.len() <= FEW && !has_duplicate(&members) {
+        return members;
+    }
+    let mut places: HashMap<Cow<'a, str>, usize> = HashMap::with_capacity(members.len());
+    let mut unique: Members<'a, V> = Vec::with_capacity(members.len());
+    for (key, value) in members {
+        match places.get(&key).and_then(|place| unique.get_mut(*place)) {
+            Some(known) => {
+                known.1 = value;
+                flags::push(&mut event.flags, "duplicate-key", field(&key));
+            }
+            None => {
+                places.insert(key.clone(), unique.len());
+                unique.push((key, value));
             }
         }
-        unique
     }
+    unique
 }
 
-fn has_duplicate(members: &[(Cow<'_, str>, &RawValue)]) -> bool {
+fn has_duplicate<V>(members: &[(Cow<'_, str>, V)]) -> bool {
     members.iter().enumerate().any(|(index, (key, _))| members.iter().take(index).any(|(known, _)| known == key))
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor)
-    }
+/// A member of the envelope.
+enum Part<'a> {
+    Raw(&'a RawValue),
+    Attributes(Members<'a, &'a RawValue>),
 }
 
-struct MembersVisitor;
+/// Reads an envelope in one pass, if its attributes are an object.
+struct OnePass;
 
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members<'de>;
+/// Reads an envelope whatever its attributes are.
+struct TwoPasses;
+
+impl<'de> Visitor<'de> for OnePass {
+    type Value = Members<'de, Part<'de>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::with_capacity(12);
+        while let Some(Key(key)) = map.next_key()? {
+            let part = match &*key {
+                "attributes" => Part::Attributes(map.next_value_seed(ObjectOf)?),
+                _ => Part::Raw(map.next_value()?),
+            };
+            members.push((key, part));
+        }
+        Ok(members)
+    }
+}
+
+impl<'de> Visitor<'de> for TwoPasses {
+    type Value = Members<'de, Part<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        let members = ObjectOf.visit_map(map)?;
+        Ok(members.into_iter().map(|(key, value)| (key, Part::Raw(value))).collect())
+    }
+}
+
+/// An object with raw values.
+struct ObjectOf;
+
+impl<'de> DeserializeSeed<'de> for ObjectOf {
+    type Value = Members<'de, &'de RawValue>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ObjectOf {
+    type Value = Members<'de, &'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::with_capacity(24);
         while let Some((Key(key), value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
             members.push((key, value));
         }
-        Ok(Members(members))
+        Ok(members)
     }
+}
+
+fn parse<'a, V: Visitor<'a>>(text: &'a str, visitor: V) -> Result<V::Value, serde_json::Error> {
+    let mut parser = serde_json::Deserializer::from_str(text);
+    let value = parser.deserialize_map(visitor)?;
+    parser.end()?;
+    Ok(value)
 }
 
 /// A key, borrowed when nothing in it is escaped.

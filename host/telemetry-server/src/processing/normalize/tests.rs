@@ -319,7 +319,7 @@ fn counted(rows: &[Row]) -> (usize, usize, usize, usize) {
 #[test]
 fn golden_events_give_the_golden_counts() {
     let fixtures = ["monitor-events.ndjson", "legacy-events.ndjson"]
-        .map(|file| std::fs::read_to_string(format!("{}/../../tests/fixtures/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap());
+        .map(|file| std::fs::read_to_string(format!("{}/../../tests/fixtures/golden/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap());
     let events: Vec<_> = fixtures.iter().flat_map(|text| text.lines()).map(normal).collect();
     assert_eq!(events.len(), 380);
     let calls = rows(&events, |facts| match facts {
@@ -340,7 +340,7 @@ fn golden_events_give_the_golden_counts() {
 
 #[test]
 fn golden_requests_have_readable_messages() {
-    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/monitor-events.ndjson")).unwrap();
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/golden/monitor-events.ndjson")).unwrap();
     let unreadable: Vec<_> = text.lines().map(normal).filter(|event| flags(&event.event).join(";").contains("unreadable")).collect();
     assert!(unreadable.is_empty(), "{unreadable:?}");
     let with_messages = text.lines().map(normal).filter(|event| matches!(&event.facts, Facts::LlmCall(call) if call.messages.is_some()));
@@ -348,4 +348,44 @@ fn golden_requests_have_readable_messages() {
         with_messages.count(),
         text.lines().filter(|line| line.contains("\"messages\"") && line.contains("llm.request.data")).count()
     );
+}
+
+/// A small generator of its own, so that a failure can be repeated.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound
+    }
+}
+
+#[test]
+fn mutilated_events_are_refused_or_read_but_never_panic() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/golden/monitor-events.ndjson")).unwrap();
+    let splinters: [&[u8]; 12] =
+        [b"\"", b"\\", b"\\ud800", b"NaN", b"-Infinity", b"{", b"]", b"'", b"1e999", b"\0", b"\xff", b"\"messages\": \"[{'role': '"];
+    let mut numbers = Numbers(1);
+    for line in text.lines() {
+        for _ in 0..20 {
+            let mut body = line.as_bytes().to_vec();
+            for _ in 0..=numbers.below(3) {
+                let at = numbers.below(body.len());
+                let end = at + numbers.below(body.len() - at).min(numbers.below(40));
+                body.splice(at..end, splinters[numbers.below(splinters.len())].iter().copied());
+            }
+            for shape in [Shape::Single, Shape::Batch { max_events: 10 }] {
+                let Ok(decoded) = decode(&body, shape) else { continue };
+                for (item, place) in decoded.items {
+                    assert!(telemetry_model::JsonText::parse(decoded.text[place].trim_ascii()).is_ok());
+                    let Ok(Ok(normalized)) = item.map(|raw| normalize(raw, &key())) else { continue };
+                    normalized
+                        .event
+                        .attributes
+                        .iter()
+                        .for_each(|(_, value)| assert!(telemetry_model::JsonText::parse(value.as_str()).is_ok()));
+                }
+            }
+        }
+    }
 }

@@ -1,0 +1,140 @@
+//! The order of the write path, and the threads that walk it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use telemetry_plugins::Catalog;
+use telemetry_store::Store;
+use tokio::sync::oneshot;
+
+use super::budget::{Budget, Lease};
+use super::queue::Queue;
+use super::stages::{Stages, Work};
+use super::unit::{Answer, IngestError, Unit, Unread};
+
+/// Units are joined for the plugins up to so many bytes and events.
+const JOINED_BYTES: usize = 1 << 20;
+const JOINED_UNITS: usize = 1_000;
+
+/// How much a pipeline may do at once.
+#[derive(Clone, Copy, Debug)]
+pub struct PipelineSettings {
+    /// Threads that decode and run plugins; 0 is one a core.
+    pub workers: usize,
+    /// Bytes of bodies in the server at once; more are turned away.
+    pub budget_bytes: usize,
+}
+
+/// Takes bodies, answers when what they hold is durable.
+pub struct Pipeline {
+    shared: Arc<Shared>,
+    workers: Mutex<Vec<JoinHandle<()>>>,
+}
+
+struct Shared {
+    stages: Stages,
+    queue: Queue<Job>,
+    budget: Budget,
+}
+
+/// A unit and who waits for it.
+pub(super) struct Job {
+    pub unit: Unit,
+    pub reply: oneshot::Sender<Result<Answer, IngestError>>,
+}
+
+impl Pipeline {
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn new(store: Store, plugins: Arc<Catalog>, settings: PipelineSettings) -> std::io::Result<Self> {
+        let workers = match settings.workers {
+            0 => std::thread::available_parallelism()?.get(),
+            count => count,
+        };
+        let queue = Queue::new(workers);
+        let shared = Arc::new(Shared { stages: Stages { store, plugins }, queue, budget: Budget::new(settings.budget_bytes) });
+        let start = |number: usize| {
+            let shared = shared.clone();
+            std::thread::Builder::new().name(format!("ingest-{number}")).spawn(move || shared.work())
+        };
+        let threads = (0..workers).map(start).collect::<std::io::Result<_>>()?;
+        Ok(Pipeline { shared, workers: Mutex::new(threads) })
+    }
+
+    /// Accounts for a body before it is read.
+    pub fn lease(&self) -> Lease {
+        self.shared.budget.lease()
+    }
+
+    /// Stores what `unit` holds.
+    ///
+    /// # Errors
+    /// When the server is too busy, stops, or its database fails: then nothing of the unit is stored.
+    pub async fn ingest(&self, unit: Unit) -> Result<Answer, IngestError> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.queue.push(Job { unit, reply }).map_err(|_| IngestError::Closed)?;
+        answer.await.unwrap_or(Err(IngestError::Failed))
+    }
+
+    /// Keeps a note of a body that was not read; gives its id in quarantine.
+    ///
+    /// # Errors
+    /// As [`Pipeline::ingest`].
+    pub async fn note(&self, unread: Unread) -> Result<i64, IngestError> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.stages.note(unread, reply);
+        answer.await.unwrap_or(Err(IngestError::Failed))
+    }
+
+    /// Finishes what waits and ends the workers. Blocks.
+    pub fn close(&self) {
+        self.shared.queue.close();
+        let workers = std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
+        for worker in workers {
+            // A worker that panicked has been logged by the panic hook.
+            let _ = worker.join();
+        }
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+    }
+}
+
+impl Shared {
+    fn work(&self) {
+        loop {
+            let (mut bytes, mut units) = (0usize, 0usize);
+            let jobs = self.queue.take(|job| {
+                bytes = bytes.saturating_add(job.unit.bytes.len());
+                units += 1;
+                bytes <= JOINED_BYTES && units <= JOINED_UNITS
+            });
+            if jobs.is_empty() {
+                return;
+            }
+            // Whoever waits for a unit that panicked finds its reply gone.
+            if catch_unwind(AssertUnwindSafe(|| self.stages.run(jobs))).is_err() {
+                tracing::error!("processing events panicked");
+            }
+        }
+    }
+}
+
+impl Stages {
+    /// The write path, from bodies to the writer's queue.
+    fn run(&self, jobs: Vec<Job>) {
+        let (jobs, bodies) = self.receive(jobs);
+        let mut work = Work::decode(&jobs, &bodies);
+        // Maskers will stand here: before anything else sees the text.
+        self.validate(&mut work);
+        self.normalize(&mut work);
+        self.enrich(&mut work);
+        self.submit(jobs, &bodies, work);
+    }
+}

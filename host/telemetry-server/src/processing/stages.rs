@@ -1,0 +1,121 @@
+//! The stages of the write path. Each takes all events of the joined units; what is refused stays in its place with its reasons.
+
+mod submit;
+mod work;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use telemetry_model::{Flag, Reason};
+use telemetry_plugins::{Catalog, Severity, Violation};
+use telemetry_store::Store;
+
+use super::decode::{self, Refusal};
+use super::normalize;
+use super::pipeline::Job;
+use super::quarantine::Claim;
+use super::unit::IngestError;
+use work::State;
+pub(super) use work::Work;
+
+/// What the stages work with.
+pub(super) struct Stages {
+    pub store: Store,
+    pub plugins: Arc<Catalog>,
+}
+
+/// The bytes of a body after decompression.
+pub(super) type Body = Result<Vec<u8>, Refusal>;
+
+impl Stages {
+    /// Undoes compression. A job for which there is no memory is answered and left out.
+    pub(super) fn receive(&self, jobs: Vec<Job>) -> (Vec<Job>, Vec<Body>) {
+        jobs.into_iter().filter_map(receive).unzip()
+    }
+
+    /// Asks the validators: what they reject is refused, what they flag is flagged.
+    pub(super) fn validate(&self, work: &mut Work<'_>) {
+        let rows = work.decoded();
+        if rows.0.is_empty() {
+            return;
+        }
+        let validation = self.plugins.validate(&rows);
+        let said = validation.violations.into_iter().zip(validation.unvalidated).zip(validation.runs);
+        for (arrival, ((violations, unvalidated), runs)) in work.decoded_mut().zip(said) {
+            arrival.validators = runs;
+            for plugin in unvalidated {
+                let code = format!("unvalidated:{}", plugin.plugin_id);
+                arrival.flag(Flag { code: Cow::Owned(code), field: None, message: "".into() });
+            }
+            let (rejects, flagged): (Vec<_>, Vec<_>) = violations.into_iter().partition(|said| said.severity == Severity::Reject);
+            flagged.into_iter().map(flag).for_each(|flag| arrival.flag(flag));
+            arrival.rejected = rejects.into_iter().map(reason).collect();
+        }
+    }
+
+    /// Types what may be stored; the rest is refused with everything that is wrong with it.
+    pub(super) fn normalize(&self, work: &mut Work<'_>) {
+        let key = self.store.digest_key();
+        for arrival in work.decoded_mut() {
+            let State::Decoded(event) = arrival.take() else { continue };
+            let claim = Claim::of(&event);
+            let mut reasons = std::mem::take(&mut arrival.rejected);
+            arrival.state = match normalize::normalize(*event, key) {
+                Ok(normalized) if reasons.is_empty() => State::Normalized(Box::new(normalized)),
+                Ok(_) => State::Refused(reasons, claim),
+                Err(own) => {
+                    let unsaid = |reason: &Reason| !reasons.iter().any(|said| said.code == reason.code && same_field(said, reason));
+                    let own: Vec<_> = own.into_iter().filter(unsaid).collect();
+                    reasons.extend(own);
+                    State::Refused(reasons, claim)
+                }
+            };
+        }
+    }
+
+    /// Lets the enrichers add their attributes.
+    pub(super) fn enrich(&self, work: &mut Work<'_>) {
+        let rows = work.normalized();
+        if rows.0.is_empty() {
+            return;
+        }
+        let enrichment = self.plugins.enrich(&rows);
+        let said = enrichment.derived.into_iter().zip(enrichment.runs);
+        for (arrival, (derived, runs)) in work.normalized_mut().zip(said) {
+            arrival.derived = derived;
+            arrival.enrichers = runs;
+        }
+    }
+}
+
+fn receive(mut job: Job) -> Option<(Job, Body)> {
+    let bytes = std::mem::take(&mut job.unit.bytes);
+    let Some(encoding) = job.unit.encoding else { return Some((job, Ok(bytes))) };
+    match decode::inflate(&bytes, encoding, job.unit.limit) {
+        Ok(body) if job.unit.lease.grow(body.len()).is_err() => {
+            // Nobody may be waiting any more.
+            let _ = job.reply.send(Err(IngestError::Overloaded));
+            None
+        }
+        Ok(body) => Some((job, Ok(body))),
+        Err(refusal) => {
+            // What was sent is kept for its digest.
+            job.unit.bytes = bytes;
+            Some((job, Err(refusal)))
+        }
+    }
+}
+
+fn same_field(one: &Reason, other: &Reason) -> bool {
+    let bare = |reason: &Reason| reason.field.as_deref().map(|field| field.trim_start_matches("event.").to_owned());
+    bare(one) == bare(other)
+}
+
+fn flag(said: Violation) -> Flag {
+    Flag { code: Cow::Owned(said.code.into()), field: Some(said.field), message: said.message }
+}
+
+fn reason(said: Violation) -> Reason {
+    let plugin = Some(said.plugin.plugin_id.clone());
+    Reason { code: Cow::Owned(said.code.into()), field: Some(said.field), message: said.message, plugin }
+}

@@ -1,0 +1,194 @@
+//! The last stage: to the writer's queue, and the reply when it has committed.
+
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use telemetry_model::outcome::PluginRun;
+use telemetry_model::{Flag, Outcome, Reason};
+use telemetry_store::{NewEvent, Reply, StoreError, WriteItem};
+use tokio::sync::oneshot;
+
+use super::super::decode::Refusal;
+use super::super::pipeline::Job;
+use super::super::quarantine;
+use super::super::unit::{Answer, EventOutcome, IngestError, StrictDetail, Unit, Unread};
+use super::work::{Arrival, State, Work};
+use super::{Body, Stages};
+
+type Sender<T> = oneshot::Sender<Result<T, IngestError>>;
+
+impl Stages {
+    /// Hands each job's events to the writer; the writer's reply answers the job.
+    pub(in super::super) fn submit(&self, jobs: Vec<Job>, bodies: &[Body], work: Work<'_>) {
+        let mut arrivals = work.arrivals.into_iter();
+        let mut joined = JoinedRuns::default();
+        for ((job, body), text) in jobs.into_iter().zip(bodies).zip(work.texts) {
+            match text {
+                Ok((text, count)) => self.events(job, &text, arrivals.by_ref().take(count).collect(), &mut joined),
+                Err(refusal) => self.body(job, body, refusal),
+            }
+        }
+    }
+
+    /// Keeps a note of a body that was not read.
+    pub(in super::super) fn note(&self, unread: Unread, reply: Sender<i64>) {
+        self.send(vec![WriteItem::Quarantine(quarantine::unread(unread))], reply, |outcomes| quarantine_id(&outcomes).unwrap_or_default());
+    }
+
+    fn body(&self, job: Job, body: &Body, refusal: Refusal) {
+        let Job { unit, reply } = job;
+        if unit.strict {
+            answer(reply, Answer::Refused { refusal, quarantine_id: None });
+            return;
+        }
+        let bytes = body.as_deref().unwrap_or(&unit.bytes);
+        let entry = quarantine::body(&unit, bytes, &refusal, self.store.digest_key());
+        self.send(vec![WriteItem::Quarantine(entry)], reply, move |outcomes| Answer::Refused {
+            refusal,
+            quarantine_id: quarantine_id(&outcomes),
+        });
+    }
+
+    fn events(&self, job: Job, text: &str, arrivals: Vec<Arrival>, joined: &mut JoinedRuns) {
+        let Job { unit, reply } = job;
+        if unit.strict {
+            let details = strict_details(&arrivals);
+            if !details.is_empty() {
+                answer(reply, Answer::Strict(details));
+                return;
+            }
+        }
+        if arrivals.is_empty() {
+            answer(reply, Answer::Events(Vec::new()));
+            return;
+        }
+        let mut refused = Vec::new();
+        let item = |(index, arrival): (usize, Arrival)| self.item(&unit, text, index, arrival, joined, &mut refused);
+        let items = arrivals.into_iter().enumerate().map(item).collect();
+        self.send(items, reply, |outcomes| Answer::Events(outcomes_of(outcomes, refused)));
+    }
+
+    fn item(
+        &self,
+        unit: &Unit,
+        text: &str,
+        index: usize,
+        arrival: Arrival,
+        joined: &mut JoinedRuns,
+        refused: &mut Vec<RefusedEvent>,
+    ) -> WriteItem {
+        match arrival.state {
+            State::Normalized(normalized) => WriteItem::Event(Box::new(self.store.prepare(NewEvent {
+                event: normalized.event,
+                facts: normalized.facts,
+                derived: arrival.derived,
+                runs: joined.join(&arrival.validators, &arrival.enrichers),
+                received_at: unit.received_at,
+            }))),
+            State::Refused(reasons, claim) => {
+                refused.push(RefusedEvent { index, reasons: reasons.clone(), name: claim.name.clone() });
+                let text = text.get(arrival.place).unwrap_or_default();
+                WriteItem::Quarantine(quarantine::event(unit, text, reasons, claim, self.store.digest_key()))
+            }
+            // Normalizing leaves none behind.
+            State::Decoded(_) => {
+                let text = text.get(arrival.place).unwrap_or_default();
+                WriteItem::Quarantine(quarantine::event(unit, text, Vec::new(), Default::default(), self.store.digest_key()))
+            }
+        }
+    }
+
+    /// Queues `items`; `reply` gets what `map` makes of their outcomes, or why there are none.
+    fn send<T: Send + 'static>(&self, items: Vec<WriteItem>, reply: Sender<T>, map: impl FnOnce(Vec<Outcome>) -> T + Send + 'static) {
+        let waiting = Arc::new(Mutex::new(Some(reply)));
+        let taken = waiting.clone();
+        let done: Reply = Box::new(move |result: Result<Vec<Outcome>, StoreError>| {
+            settle(&taken, result.map(map).map_err(IngestError::Store));
+        });
+        if let Err(error) = self.store.submit(items, done) {
+            settle(&waiting, Err(error.into()));
+        }
+    }
+}
+
+/// Answers whoever still waits.
+fn settle<T>(waiting: &Mutex<Option<Sender<T>>>, answer: Result<T, IngestError>) {
+    if let Some(reply) = waiting.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        // Nobody may be waiting any more.
+        let _ = reply.send(answer);
+    }
+}
+
+fn answer(reply: Sender<Answer>, answer: Answer) {
+    let _ = reply.send(Ok(answer));
+}
+
+fn quarantine_id(outcomes: &[Outcome]) -> Option<i64> {
+    outcomes.iter().find_map(|outcome| match outcome {
+        Outcome::Quarantined { quarantine_id } => Some(*quarantine_id),
+        _ => None,
+    })
+}
+
+/// Why one event of a unit is in quarantine.
+struct RefusedEvent {
+    index: usize,
+    reasons: Vec<Reason>,
+    name: Option<Box<str>>,
+}
+
+fn outcomes_of(outcomes: Vec<Outcome>, refused: Vec<RefusedEvent>) -> Vec<EventOutcome> {
+    let mut answers: Vec<_> = outcomes.into_iter().map(|outcome| EventOutcome { outcome, reasons: Vec::new(), name: None }).collect();
+    for RefusedEvent { index, reasons, name } in refused {
+        if let Some(answer) = answers.get_mut(index) {
+            answer.reasons = reasons;
+            answer.name = name;
+        }
+    }
+    answers
+}
+
+/// Everything that is wrong or odd, save what is not the client's doing.
+fn strict_details(arrivals: &[Arrival]) -> Vec<StrictDetail> {
+    let details = arrivals.iter().enumerate().flat_map(|(index, arrival)| {
+        let reasons: Vec<Reason> = match &arrival.state {
+            State::Refused(reasons, _) => reasons.clone(),
+            State::Normalized(normalized) => normalized.event.flags.iter().filter(|flag| is_clients(flag)).map(odd).collect(),
+            State::Decoded(_) => Vec::new(),
+        };
+        reasons.into_iter().map(move |reason| StrictDetail { index, reason })
+    });
+    details.collect()
+}
+
+fn is_clients(flag: &Flag) -> bool {
+    !flag.code.starts_with("unvalidated:")
+}
+
+fn odd(flag: &Flag) -> Reason {
+    let message = if flag.message.is_empty() { flag.code.replace('-', " ").into() } else { flag.message.clone() };
+    Reason { code: Cow::Owned(flag.code.to_string()), field: flag.field.clone(), message, plugin: None }
+}
+
+/// Validators' and enrichers' runs as one list. Most events of a unit of work share theirs.
+#[derive(Default)]
+struct JoinedRuns {
+    known: Vec<[Arc<[PluginRun]>; 3]>,
+}
+
+impl JoinedRuns {
+    /// More different pairs than this are not worth remembering.
+    const MEMORY: usize = 8;
+
+    fn join(&mut self, validators: &Arc<[PluginRun]>, enrichers: &Arc<[PluginRun]>) -> Arc<[PluginRun]> {
+        let is_same = |[first, second, _]: &&[Arc<[PluginRun]>; 3]| Arc::ptr_eq(first, validators) && Arc::ptr_eq(second, enrichers);
+        if let Some([.., both]) = self.known.iter().find(is_same) {
+            return both.clone();
+        }
+        let both: Arc<[PluginRun]> = validators.iter().chain(&**enrichers).cloned().collect();
+        if self.known.len() < Self::MEMORY {
+            self.known.push([validators.clone(), enrichers.clone(), both.clone()]);
+        }
+        both
+    }
+}

@@ -1,0 +1,116 @@
+//! The events of the joined units on their way through the stages.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use telemetry_model::outcome::{Derived, PluginRun};
+use telemetry_model::{Flag, RawEvent, Reason};
+
+use super::super::decode::{self, Refusal};
+use super::super::flags;
+use super::super::normalize::Normalized;
+use super::super::pipeline::Job;
+use super::super::quarantine::Claim;
+use super::super::rows::{self, EventRows, RawRows};
+use super::Body;
+
+/// All events of the joined units, those of a unit together and in input order.
+pub(in super::super) struct Work<'a> {
+    /// For each job its text and how many events it holds, or why its body is refused.
+    pub(super) texts: Vec<Result<(Cow<'a, str>, usize), Refusal>>,
+    pub(super) arrivals: Vec<Arrival>,
+}
+
+/// One event.
+pub(super) struct Arrival {
+    /// Where it stands in its job's text.
+    pub(super) place: Range<usize>,
+    pub(super) state: State,
+    /// What validators refuse it for, until it is refused.
+    pub(super) rejected: Vec<Reason>,
+    pub(super) validators: Arc<[PluginRun]>,
+    pub(super) enrichers: Arc<[PluginRun]>,
+    pub(super) derived: Vec<Derived>,
+    /// Who sent it, hashed.
+    source: u64,
+}
+
+/// How far an event came.
+pub(super) enum State {
+    Decoded(Box<RawEvent>),
+    Normalized(Box<Normalized>),
+    Refused(Vec<Reason>, Claim),
+}
+
+impl<'a> Work<'a> {
+    /// Decodes the bodies of all jobs.
+    pub(in super::super) fn decode(jobs: &[Job], bodies: &'a [Body]) -> Self {
+        let mut work = Work { texts: Vec::with_capacity(jobs.len()), arrivals: Vec::with_capacity(jobs.len()) };
+        let none: Arc<[PluginRun]> = Arc::from([]);
+        for (job, body) in jobs.iter().zip(bodies) {
+            let decoded = body.as_deref().map_err(Clone::clone).and_then(|bytes| decode::decode(bytes, job.unit.shape));
+            let text = decoded.map(|decoded| {
+                let count = decoded.items.len();
+                work.arrivals.extend(decoded.items.into_iter().map(|(item, place)| arrival(job, item, place, &none)));
+                (decoded.text, count)
+            });
+            work.texts.push(text);
+        }
+        work
+    }
+
+    /// Events that are decoded and no further.
+    pub(super) fn decoded(&self) -> RawRows<'_> {
+        let rows = self.arrivals.iter().filter_map(|arrival| match &arrival.state {
+            State::Decoded(event) => Some((&**event, arrival.source)),
+            _ => None,
+        });
+        RawRows(rows.collect())
+    }
+
+    /// As [`Work::decoded`], in the same order.
+    pub(super) fn decoded_mut(&mut self) -> impl Iterator<Item = &mut Arrival> {
+        self.arrivals.iter_mut().filter(|arrival| matches!(arrival.state, State::Decoded(_)))
+    }
+
+    /// Events that are normalized.
+    pub(super) fn normalized(&self) -> EventRows<'_> {
+        let rows = self.arrivals.iter().filter_map(|arrival| match &arrival.state {
+            State::Normalized(normalized) => Some((&normalized.event, arrival.source)),
+            _ => None,
+        });
+        EventRows(rows.collect())
+    }
+
+    /// As [`Work::normalized`], in the same order.
+    pub(super) fn normalized_mut(&mut self) -> impl Iterator<Item = &mut Arrival> {
+        self.arrivals.iter_mut().filter(|arrival| matches!(arrival.state, State::Normalized(_)))
+    }
+}
+
+impl Arrival {
+    /// The state, leaving the event refused for nothing until it gets its next.
+    pub(super) fn take(&mut self) -> State {
+        std::mem::replace(&mut self.state, State::Refused(Vec::new(), Claim::default()))
+    }
+
+    /// Flags a decoded event.
+    pub(super) fn flag(&mut self, flag: Flag) {
+        if let State::Decoded(event) = &mut self.state {
+            flags::push_flag(&mut event.flags, flag);
+        }
+    }
+}
+
+fn arrival(job: &Job, item: Result<RawEvent, Refusal>, place: Range<usize>, none: &Arc<[PluginRun]>) -> Arrival {
+    let (state, source) = match item {
+        Ok(mut event) => {
+            job.unit.flags.iter().for_each(|flag| flags::push_flag(&mut event.flags, flag.clone()));
+            let source = rows::source(&job.unit.source, event.agent_id.text().unwrap_or_default());
+            (State::Decoded(Box::new(event)), source)
+        }
+        Err(refusal) => (State::Refused(vec![refusal.reason], Claim::default()), 0),
+    };
+    Arrival { place, state, rejected: Vec::new(), validators: none.clone(), enrichers: none.clone(), derived: Vec::new(), source }
+}

@@ -1,0 +1,243 @@
+//! Everything that is not what it should be: answered as the table says, nothing lost, nothing panicking.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use super::ingest::event;
+use crate::harness::{Answer, Server};
+
+/// The code of the latest entry in quarantine.
+fn latest(server: &Server) -> Value {
+    server.get("/v1/quarantine?page_size=1").json["items"][0].clone()
+}
+
+fn with(key: &str, value: Value) -> String {
+    let mut event = event("llm.call.finish", json!({"x": 1}));
+    event[key] = value;
+    event.to_string()
+}
+
+fn stored(answer: &Answer) -> i64 {
+    assert_eq!((answer.status, &answer.json["success"]), (201, &json!(true)), "{}", answer.text);
+    answer.json["event_id"].as_str().unwrap().parse().unwrap()
+}
+
+/// The flags of a stored event, `code field`.
+fn flags(server: &Server, id: i64) -> String {
+    let flags = |row: &rusqlite::Row<'_>| row.get::<_, Option<String>>(0);
+    server.sql().query_row("select flags from events where id = ?1", [id], flags).unwrap().unwrap_or_default()
+}
+
+fn still_serves(server: &Server) {
+    stored(&server.post("/v1/telemetry", event("after", json!({})).to_string()));
+    assert_eq!(server.get("/v1/health").status, 200);
+}
+
+#[test]
+fn bodies_that_are_not_json_answer_400_and_stay_in_quarantine() {
+    let server = Server::start();
+    let utf16: Vec<u8> = r#"{"name":"x"}"#.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let cases: [(&[u8], &str, &str); 9] = [
+        (b"not json", "invalid-json", "text"),
+        (b"", "empty-body", "digest"),
+        (b"  \n", "empty-body", "text"),
+        (b"[1, 2]", "not-an-object", "text"),
+        (b"\"text\"", "not-an-object", "text"),
+        (br#"{"name": "x", "attributes": {"a""#, "truncated", "text"),
+        (b"{\"name\": \"\xff\xfe\"}", "invalid-utf-8", "digest"),
+        (&utf16, "utf-16", "digest"),
+        (b"{\"name\": \"a\"}}", "invalid-json", "text"),
+    ];
+    for (body, code, kind) in cases {
+        let answer = server.post("/v1/telemetry", body);
+        let shown = String::from_utf8_lossy(body);
+        assert_eq!((answer.status, &answer.json["error"]["code"]), (400, &json!("VALIDATION_ERROR")), "{shown}: {}", answer.text);
+        let entry = latest(&server);
+        assert_eq!((&entry["reasons"][0]["code"], &entry["body_kind"]), (&json!(code), &json!(kind)), "{shown}");
+    }
+    assert_eq!(server.count("select count(*) from quarantine"), 9);
+    still_serves(&server);
+}
+
+#[test]
+fn odd_but_usable_json_is_stored_and_flagged() {
+    let server = Server::start();
+    let text = event("llm.call.finish", json!({"a": 1})).to_string();
+    for (body, flag) in [
+        (format!("\u{feff}{text}"), "byte-order-mark"),
+        (text.replace("\"a\":1", "\"a\":NaN,\"b\":[-Infinity]"), "not-a-number"),
+        (text.replace("\"a\":1", "\"a\":1e400"), "number-out-of-range"),
+        (text.replace("\"a\":1", "\"a\":123456789012345678901234567890"), "number-out-of-range"),
+        (text.replace("\"a\":1", r#""a":"\ud800""#), "lone-surrogate"),
+        (text.replace("\"a\":1", "\"a\":1,\"a\":2"), "duplicate-key"),
+        (text.replace("\"a\":1", "\"llm.usage.input_tokens\":-5"), "negative"),
+        (text.replace("\"a\":1", "\"llm.usage.input_tokens\":\"12\""), "not-an-integer"),
+        (text.replace("\"a\":1", "\"llm.response.duration_ms\":\"fast\""), "not-a-number"),
+    ] {
+        let id = stored(&server.post("/v1/telemetry", &body));
+        assert!(flags(&server, id).contains(flag), "{flag}: {}", flags(&server, id));
+    }
+    assert_eq!(server.count("select count(*) from llm_calls where input_tokens is not null"), 0);
+    assert_eq!(server.count("select count(*) from attributes where key = 'a' and value_json = '1e400'"), 1);
+    assert_eq!(server.count("select count(*) from attributes where key = 'a' and value_json = '123456789012345678901234567890'"), 1);
+    assert_eq!(server.count("select count(*) from attributes where key = 'a' and value_json = '2'"), 1);
+}
+
+#[test]
+fn times_are_read_or_named() {
+    let server = Server::start();
+    for (time, nanoseconds) in [
+        ("2026-11-23T13:30:00+05:30", 1_795_420_800_000_000_000),
+        ("2026-11-23T08:00:00", 1_795_420_800_000_000_000),
+        ("2016-12-31T23:59:60Z", 1_483_228_799_000_000_000),
+    ] {
+        let id = stored(&server.post("/v1/telemetry", with("timestamp", json!(time))));
+        assert_eq!(server.count(&format!("select timestamp from events where id = {id}")), nanoseconds, "{time}");
+    }
+    for (time, code) in [
+        (json!("0001-01-01T00:00:00Z"), "timestamp-out-of-range"),
+        (json!("9999-12-31T23:59:59Z"), "timestamp-out-of-range"),
+        (json!(1_795_420_800), "timestamp-unreadable"),
+        (json!("1795420800"), "timestamp-unreadable"),
+        (json!("yesterday"), "timestamp-unreadable"),
+        (json!(null), "missing-timestamp"),
+    ] {
+        let answer = server.post("/v1/telemetry", with("timestamp", time.clone()));
+        assert_eq!((answer.status, &answer.json["success"]), (201, &json!(false)), "{time}: {}", answer.text);
+        let reasons = latest(&server)["reasons"].to_string();
+        assert!(reasons.contains(code), "{time}: {reasons}");
+    }
+}
+
+#[test]
+fn each_field_may_be_missing_or_of_a_wrong_type() {
+    let server = Server::start();
+    let fields = [
+        "schema_version",
+        "timestamp",
+        "trace_id",
+        "span_id",
+        "parent_span_id",
+        "name",
+        "level",
+        "agent_id",
+        "attributes",
+        "channel",
+        "idempotency_key",
+    ];
+    for field in fields {
+        let needed = matches!(field, "timestamp" | "name");
+        let mut missing = event("tool.result", json!({}));
+        missing.as_object_mut().unwrap().remove(field);
+        let answer = server.post("/v1/telemetry", missing.to_string());
+        assert_eq!((answer.status, &answer.json["success"]), (201, &json!(!needed)), "without {field}: {}", answer.text);
+        for value in [json!(null), json!(7), json!(1.5), json!(true), json!(["x"]), json!({"x": 1})] {
+            let answer = server.post("/v1/telemetry", with(field, value.clone()));
+            assert_eq!((answer.status, &answer.json["success"]), (201, &json!(!needed)), "{field} = {value}: {}", answer.text);
+        }
+    }
+    let total = server.count("select count(*) from events") + server.count("select count(*) from quarantine");
+    assert_eq!(total, fields.len() as i64 * 7);
+    still_serves(&server);
+}
+
+#[test]
+fn large_and_deep_bodies_leave_a_note() {
+    let server = Server::start();
+    let big = format!(r#"{{"name":"{}"}}"#, "x".repeat(20 << 20));
+    let answer = server.post("/v1/telemetry", &big);
+    assert_eq!((answer.status, &answer.json["error"]["code"]), (413, &json!("TOO_LARGE")), "{}", answer.text);
+    let note = latest(&server);
+    assert_eq!(
+        (&note["reasons"][0]["code"], &note["body_kind"], &note["size"]),
+        (&json!("too-large"), &json!("digest"), &json!(big.len()))
+    );
+
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    (0..64).for_each(|_| gzip.write_all(&vec![b' '; 1 << 20]).unwrap());
+    let answer = server.post_with("/v1/telemetry", &[("content-encoding", "gzip")], gzip.finish().unwrap());
+    assert_eq!(answer.status, 413, "{}", answer.text);
+    assert_eq!(latest(&server)["reasons"][0]["code"], "too-large-decompressed");
+
+    let deep = |levels: usize| with("attributes", json!({"x": "DEEP"})).replace("\"DEEP\"", &("[".repeat(levels) + &"]".repeat(levels)));
+    let answer = server.post("/v1/telemetry", deep(200));
+    assert_eq!(answer.status, 400, "{}", answer.text);
+    assert_eq!(latest(&server)["reasons"][0]["code"], "too-deep");
+    stored(&server.post("/v1/telemetry", deep(98)));
+    still_serves(&server);
+}
+
+#[test]
+fn wide_events_and_long_names_do_no_harm() {
+    let server = Server::start();
+    let many: serde_json::Map<String, Value> = (0..100_000).map(|n| (format!("key{n}"), json!(n))).collect();
+    let answer = server.post("/v1/telemetry", with("attributes", many.into()));
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    let answer = server.post("/v1/telemetry", with("name", json!("n".repeat(1 << 20))));
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    stored(&server.post("/v1/telemetry", with("trace_id", json!("a\u{0}b"))));
+    stored(&server.post("/v1/telemetry", with("agent_id", json!("\u{0}"))));
+    let total = server.count("select count(*) from events") + server.count("select count(*) from quarantine");
+    assert_eq!(total, 4);
+    still_serves(&server);
+}
+
+#[test]
+fn a_wrong_content_type_is_no_reason_to_lose_an_event() {
+    let server = Server::start();
+    let body = event("a", json!({})).to_string();
+    for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/octet-stream", "nonsense"] {
+        let id = stored(&server.post_with("/v1/telemetry", &[("content-type", content_type)], &body));
+        assert!(flags(&server, id).contains("content-type"), "{content_type}");
+    }
+    let id = stored(&server.post("/v1/telemetry", &body));
+    assert!(!flags(&server, id).contains("content-type"));
+}
+
+#[test]
+fn one_bad_event_of_a_batch_leaves_the_others() {
+    let server = Server::start();
+    let good = event("a", json!({})).to_string();
+    let deep = format!(r#"{{"name":"x","attributes":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+    let body = format!(r#"{{"events":[{good},[1],{deep},null,{{"name":"\ud800","timestamp":"never"}},{good}]}}"#);
+    let answer = server.post("/v1/telemetry/batch", body);
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    let codes: Vec<_> = answer.json["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|result| result["reasons"][0]["code"].as_str().unwrap_or("-").to_owned())
+        .collect();
+    assert_eq!(
+        (codes.len(), &*codes[0], &*codes[1], &*codes[2], &*codes[3], &*codes[5]),
+        (6, "-", "not-an-object", "too-deep", "not-an-object", "-")
+    );
+    assert_eq!((server.count("select count(*) from events"), server.count("select count(*) from quarantine")), (2, 4));
+}
+
+#[test]
+fn a_batch_that_is_none_answers_400() {
+    let server = Server::start();
+    for (body, code) in
+        [(r#"{"event":[]}"#, "not-a-batch"), (r#"{"events":{}}"#, "not-a-batch"), (r#"{"events":[{}"#, "truncated"), ("7", "not-a-batch")]
+    {
+        let answer = server.post("/v1/telemetry/batch", body);
+        assert_eq!(answer.status, 400, "{body}: {}", answer.text);
+        assert_eq!(latest(&server)["reasons"][0]["code"], code, "{body}");
+    }
+}
+
+#[test]
+fn a_body_that_breaks_off_leaves_a_note() {
+    let server = Server::start();
+    let mut stream = std::net::TcpStream::connect(server.addr()).unwrap();
+    let head = format!("POST /v1/telemetry HTTP/1.1\r\nHost: {}\r\nContent-Length: 1000\r\n\r\n{{\"name\":", server.addr());
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    // The server may close without an answer: what counts is what it keeps.
+    let _ = std::io::Read::read_to_string(&mut stream, &mut answer);
+    assert_eq!(latest(&server)["reasons"][0]["code"], "body-broken-off");
+    still_serves(&server);
+}
