@@ -62,3 +62,26 @@ fn stops_with_connections_open_and_starts_again() {
     assert_eq!(idle.rest(), "");
     assert_eq!(server.get("/v1/health").status, 200);
 }
+
+#[test]
+fn a_stop_lets_a_request_on_its_way_finish() {
+    let mut server = Server::start();
+    let addr = server.addr();
+    let body = r#"{"timestamp":"2026-11-23T08:00:00Z","name":"session.start","level":"INFO","attributes":{}}"#;
+    let (first, rest) = body.split_at(20);
+    let mut raw = Raw::connect(&server);
+    raw.send(format!("POST /v1/telemetry HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{first}", body.len()));
+    // Answered on a connection of its own, so the request before it has begun.
+    assert_eq!(server.get("/v1/health").status, 200);
+    let late = std::thread::spawn(move || {
+        // The stop has begun when nobody accepts any more.
+        while std::net::TcpStream::connect(addr).is_ok() {
+            std::thread::yield_now();
+        }
+        raw.send(rest).rest()
+    });
+    server.stop();
+    let answer = late.join().expect("an answer");
+    assert_eq!(status(&answer), "201", "{answer}");
+    assert_eq!(server.count("select count(*) from events"), 1);
+}

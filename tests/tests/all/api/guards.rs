@@ -107,6 +107,17 @@ fn reads_ask_for_the_token() {
 }
 
 #[test]
+fn ingest_needs_no_token_and_ignores_a_foreign_one() {
+    let server = Server::start_with(|config, _| config.server.read_token = Some(Secret::new(TOKEN)));
+    let event = json!({"timestamp": "2026-11-23T08:00:00Z", "name": "session.start", "level": "INFO", "attributes": {}});
+    server.accept(&event);
+    let headers = [("Authorization", "Bearer a-foreign-token"), ("Content-Type", "application/json")];
+    for (path, body) in [("/v1/telemetry", event.to_string()), ("/v1/telemetry/batch", json!({"events": [event]}).to_string())] {
+        assert_eq!(server.post_with(path, &headers, body).status, 201, "{path}");
+    }
+}
+
+#[test]
 fn refuses_to_start_readable_beyond_loopback() {
     let start = |adjust: fn(&mut Config)| {
         let folder = tempfile::TempDir::new().unwrap();

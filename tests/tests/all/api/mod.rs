@@ -4,6 +4,7 @@ mod bad_input;
 mod connections;
 mod guards;
 mod ingest;
+mod log;
 mod page;
 mod plugins;
 mod raw;

@@ -1,0 +1,56 @@
+//! What the server's log may hold: never a payload, a prompt or a key.
+
+use serde_json::json;
+use telemetry_server::config::{LogFormat, LogLevel, LoggingConfig, Secret};
+use telemetry_server::logging;
+
+use super::raw::ask;
+use crate::harness::Server;
+
+const CANARY: &str = "canary-7f3a9";
+const TOKEN: &str = "canary-7f3a9-read-token";
+
+#[test]
+fn log_holds_no_payload_and_no_key() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("server.log");
+    let destination = path.to_str().unwrap().to_owned();
+    // The log of the whole test binary from here on, at its most talkative.
+    logging::start(&LoggingConfig { level: LogLevel::Trace, format: LogFormat::Json, destination }).unwrap();
+    let server = Server::start_with(|config, _| config.server.read_token = Some(Secret::new(TOKEN)));
+    let event = json!({
+        "timestamp": "2026-11-23T08:00:00Z", "name": "llm.call.start", "level": "INFO", "agent_id": CANARY, "trace_id": CANARY,
+        "attributes": {"llm.request.data": {"messages": [{"role": "user", "content": format!("my key is sk-{CANARY}")}]}, CANARY: CANARY},
+    });
+    let bodies = [
+        event.to_string(),
+        json!({"name": CANARY}).to_string(),
+        format!("{{\"name\": \"{CANARY}"),
+        CANARY.to_owned(),
+        json!({"timestamp": CANARY, "name": CANARY, "attributes": {"a": CANARY}}).to_string(),
+    ];
+    for body in &bodies {
+        for path in ["/v1/telemetry", "/v1/telemetry/batch", "/v1/telemetry?strict=1"] {
+            server.post_with(path, &[("X-Api-Key", CANARY), ("Content-Type", "application/json")], body);
+        }
+    }
+    let token = format!("Authorization: Bearer {TOKEN}");
+    for path in [
+        "/v1/telemetry/events?agent_id=canary-7f3a9",
+        "/v1/telemetry/traces/canary-7f3a9",
+        "/v1/canary-7f3a9",
+        "/v1/reports/token-usage?agent_id=canary-7f3a9&group_by=canary-7f3a9",
+        "/v1/quarantine",
+    ] {
+        ask(&server, &format!("GET {path}"), &["Host: localhost", &token, "Cookie: canary-7f3a9"]);
+    }
+    ask(&server, "GET /v1/plugins", &["Host: localhost", "Authorization: Bearer canary-7f3a9-wrong"]);
+    drop(server);
+    let log = std::fs::read_to_string(&path).unwrap();
+    assert!(log.contains("\"request answered\"") && log.contains("\"request.id\""), "{log}");
+    let leaks: Vec<_> = log.lines().filter(|line| line.contains(CANARY)).collect();
+    assert!(leaks.is_empty(), "{leaks:#?}");
+    for line in log.lines() {
+        serde_json::from_str::<serde_json::Value>(line).expect("a line is a JSON object");
+    }
+}
