@@ -26,7 +26,9 @@ pub(crate) struct SeenRows<'c> {
     traces: HashMap<i64, Seen>,
     merge_agent: Statement<'c>,
     merge_environment: Statement<'c>,
+    extend_session: Statement<'c>,
     merge_session: Statement<'c>,
+    extend_trace: Statement<'c>,
     merge_trace: Statement<'c>,
 }
 
@@ -47,6 +49,21 @@ impl<'c> SeenRows<'c> {
             merge_environment: connection.prepare(
                 "insert into agent_environments (agent, environment, last_seen) values (?, ?, ?)
                  on conflict (agent, environment) do update set last_seen = excluded.last_seen where excluded.last_seen > last_seen",
+            )?,
+            // The common case, which touches no index: it began before.
+            extend_session: connection.prepare(
+                "update session_rows set
+                     end_time = max(end_time, ?3),
+                     event_count = event_count + ?4,
+                     stopped_at = max(coalesce(stopped_at, ?5), coalesce(?5, stopped_at))
+                 where session = ?1 and start_time < ?2",
+            )?,
+            extend_trace: connection.prepare(
+                "update trace_rows set
+                     end_time = max(end_time, ?3),
+                     event_count = event_count + ?4,
+                     stopped_at = max(coalesce(stopped_at, ?5), coalesce(?5, stopped_at))
+                 where trace = ?1 and start_time < ?2",
             )?,
             merge_session: connection.prepare(
                 "insert into session_rows (session, agent, start_time, end_time, event_count, stopped_at) values (?, ?, ?, ?, ?, ?)
@@ -104,10 +121,14 @@ impl<'c> SeenRows<'c> {
             self.merge_environment.execute(params![agent, environment, last])?;
         }
         for (session, seen) in self.sessions.drain() {
-            self.merge_session.execute(params![session, seen.agent, seen.first, seen.last, seen.count, seen.stopped])?;
+            if self.extend_session.execute(params![session, seen.first, seen.last, seen.count, seen.stopped])? == 0 {
+                self.merge_session.execute(params![session, seen.agent, seen.first, seen.last, seen.count, seen.stopped])?;
+            }
         }
         for (trace, seen) in self.traces.drain() {
-            self.merge_trace.execute(params![trace, seen.agent, seen.first, seen.last, seen.count, seen.stopped])?;
+            if self.extend_trace.execute(params![trace, seen.first, seen.last, seen.count, seen.stopped])? == 0 {
+                self.merge_trace.execute(params![trace, seen.agent, seen.first, seen.last, seen.count, seen.stopped])?;
+            }
         }
         Ok(())
     }
