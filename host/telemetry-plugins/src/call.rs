@@ -1,13 +1,15 @@
 //! Instances and calls: one fresh instance for each unit of work, every way to fail a typed error.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use telemetry_model::outcome::RunOutcome;
-use wasmtime::component::{Instance, InstancePre};
+use wasmtime::component::{ComponentNamedList, Instance, InstancePre, Lift, Lower, TypedFunc};
 use wasmtime::{Store, Trap};
 
 use crate::engine::Host;
 use crate::guest::{Ended, Guest, GuestShared, thread_cpu};
+use crate::wasi::Waiting;
 
 /// Why a call came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +20,9 @@ pub enum CallError {
     /// It used up its CPU time.
     #[error("used up its {} ms of CPU time", .0 / 1_000_000)]
     Deadline(u64),
+    /// It was granted WASI and waited too long.
+    #[error("waited longer than {} ms", .0.as_millis())]
+    Waited(Duration),
     /// It was refused memory.
     #[error("was refused memory beyond {} MiB", .0 >> 20)]
     Memory(usize),
@@ -39,7 +44,7 @@ impl CallError {
     /// The outcome that provenance names.
     pub fn outcome(&self) -> RunOutcome {
         match self {
-            CallError::Deadline(_) | CallError::Host(_) => RunOutcome::Deadline,
+            CallError::Deadline(_) | CallError::Waited(_) | CallError::Host(_) => RunOutcome::Deadline,
             CallError::Memory(_) => RunOutcome::Memory,
             CallError::Declined(_) => RunOutcome::Declined,
             CallError::Trap(_) | CallError::Output(_) | CallError::Contract(_) => RunOutcome::Trap,
@@ -61,12 +66,29 @@ pub(crate) struct Callee {
     pub(crate) output_limit: usize,
     /// Gives way at each tick.
     pub(crate) yields: bool,
+    /// It was granted WASI: it may wait, so its calls have a limit of wall time too.
+    pub(crate) waiting: Option<Waiting>,
 }
 
 /// An instance and the store it lives in. After an error both must be dropped.
 pub(crate) struct Live {
     pub(crate) store: Store<Guest>,
     pub(crate) instance: Instance,
+    waiting: Option<Waiting>,
+}
+
+impl Live {
+    /// Calls `function`; one that may wait, with a limit of wall time.
+    pub(crate) fn invoke<P, R>(&mut self, function: &TypedFunc<P, R>, parameters: P) -> wasmtime::Result<R>
+    where
+        P: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift + 'static,
+    {
+        match &self.waiting {
+            None => function.call(&mut self.store, parameters),
+            Some(waiting) => waiting.run(function.call_async(&mut self.store, parameters)),
+        }
+    }
 }
 
 /// CPU time that was used, nanoseconds.
@@ -82,9 +104,9 @@ impl Callee {
     ) -> (Result<T, CallError>, Used) {
         self.timed(budget, |callee, cpu| {
             let mut store = callee.store(cpu, budget);
-            match callee.pre.instantiate(&mut store) {
+            match callee.instantiate(&mut store) {
                 Ok(instance) => {
-                    let mut live = Live { store, instance };
+                    let mut live = Live { store, instance, waiting: callee.waiting.clone() };
                     let done = work(&mut live);
                     done.unwrap_or_else(|error| Err(callee.classify(&error, &live.store, budget)))
                 }
@@ -97,8 +119,8 @@ impl Callee {
     pub(crate) fn start(&self, budget: u64) -> (Result<Live, CallError>, Used) {
         self.timed(budget, |callee, cpu| {
             let mut store = callee.store(cpu, budget);
-            match callee.pre.instantiate(&mut store) {
-                Ok(instance) => Ok(Live { store, instance }),
+            match callee.instantiate(&mut store) {
+                Ok(instance) => Ok(Live { store, instance, waiting: callee.waiting.clone() }),
                 Err(error) => Err(callee.classify_start(&error, &store, budget)),
             }
         })
@@ -127,6 +149,13 @@ impl Callee {
         (result, Used(used))
     }
 
+    fn instantiate(&self, store: &mut Store<Guest>) -> wasmtime::Result<Instance> {
+        match &self.waiting {
+            None => self.pre.instantiate(store),
+            Some(waiting) => waiting.run(self.pre.instantiate_async(store)),
+        }
+    }
+
     fn store(&self, cpu: u64, budget: u64) -> Store<Guest> {
         let mut guest = Guest::new(Arc::clone(&self.shared), self.yields);
         guest.begin(cpu, budget);
@@ -148,6 +177,7 @@ impl Callee {
     fn classify(&self, error: &wasmtime::Error, store: &Store<Guest>, budget: u64) -> CallError {
         match error.downcast_ref::<Ended>() {
             Some(Ended::Cpu) => return CallError::Deadline(budget),
+            Some(Ended::Waited) => return CallError::Waited(self.waiting.as_ref().map(|waiting| waiting.limit).unwrap_or_default()),
             Some(Ended::Wall) => return CallError::Host("30 s passed without the CPU time it needs".into()),
             None => {}
         }

@@ -61,10 +61,16 @@ impl Counters {
         self.rows.fetch_add(rows as u64, Relaxed);
         self.bytes_in.fetch_add(bytes as u64, Relaxed);
         self.cpu_ns.fetch_add(used.0, Relaxed);
-        let Some(error) = error else { return };
+        if let Some(error) = error {
+            self.failed(error);
+        }
+    }
+
+    /// A call that came back well turned out to have failed.
+    pub(crate) fn failed(&self, error: &CallError) {
         let counter = match error {
             CallError::Trap(_) | CallError::Output(_) | CallError::Contract(_) => &self.traps,
-            CallError::Deadline(_) => &self.deadlines,
+            CallError::Deadline(_) | CallError::Waited(_) => &self.deadlines,
             CallError::Memory(_) => &self.memory,
             CallError::Declined(_) => &self.declined,
             CallError::Host(_) => &self.host,

@@ -13,6 +13,9 @@ pub(crate) const MAX_MEMORY: usize = 256 << 20;
 /// Instances at one time: workers and running queries; far above what either pool has threads.
 const SLOTS: u32 = 128;
 
+/// Slots that keep their pages for the next instance; more would only hold memory.
+const WARM: u32 = 32;
+
 /// The engine and its ticker.
 #[derive(Debug)]
 pub(crate) struct Host {
@@ -116,7 +119,7 @@ fn pool() -> PoolingAllocationConfig {
         .max_memory_size(MAX_MEMORY)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(64 << 10)
-        .max_unused_warm_slots(SLOTS);
+        .max_unused_warm_slots(WARM);
     pool.pagemap_scan(Enabled::Auto);
     pool
 }

@@ -185,7 +185,7 @@ impl Plugin {
         type Answer = (Result<WireAnswer, WireError>,);
         let enrich = live.instance.get_typed_func::<(WireBatch<'_>,), Answer>(&mut live.store, work)?;
         let columns = headers(batch);
-        let (answer,) = enrich.call(&mut live.store, (WireBatch { rows: batch.rows, columns: &columns, data: &batch.data },))?;
+        let (answer,) = live.invoke(&enrich, (WireBatch { rows: batch.rows, columns: &columns, data: &batch.data },))?;
         Ok(answer.map(Batch::from).map_err(|error| CallError::Declined(error.into_message())))
     }
 }

@@ -9,6 +9,7 @@ use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline};
 
 use crate::ring::{MAX_LINE, Ring};
 use crate::settings::LookupTable;
+use crate::wasi::Wasi;
 use crate::wire::{WireLevel, clip};
 
 /// Past this wall time a call is ended whatever it used: the machine has no time for it.
@@ -27,6 +28,7 @@ pub(crate) struct Guest {
     cpu_end: u64,
     /// Gives way to others at each tick: metrics, which run long.
     yields: bool,
+    pub(crate) wasi: Option<Box<Wasi>>,
 }
 
 /// What all instances of one plugin share.
@@ -44,12 +46,14 @@ pub(crate) enum Ended {
     Cpu,
     #[error("the machine gave it no time")]
     Wall,
+    #[error("it waited too long")]
+    Waited,
 }
 
 impl Guest {
     pub(crate) fn new(shared: Arc<GuestShared>, yields: bool) -> Self {
         let lines_left = shared.log_lines;
-        Guest { shared, memory: 0, lines_left, memory_refused: false, started: Instant::now(), cpu_end: 0, yields }
+        Guest { shared, memory: 0, lines_left, memory_refused: false, started: Instant::now(), cpu_end: 0, yields, wasi: None }
     }
 
     /// A call begins at `cpu` (of [`thread_cpu`]) and may use `budget` nanoseconds.

@@ -28,6 +28,7 @@ mod shipped;
 mod status;
 mod ticker;
 mod validate;
+mod wasi;
 mod wire;
 
 pub use call::CallError;

@@ -74,9 +74,14 @@ pub enum LoadError {
     /// An import that the host does not have.
     #[error("interface: imports `{0}`, which this host does not offer")]
     UnknownImport(String),
-    /// WASI, which this series does not link.
-    #[error("interface: imports `{0}`: WASI is never linked in this series; build the component without it")]
-    Wasi(String),
+    /// A part of WASI that is not asked for, or that this series never links.
+    #[error("interface: imports `wasi:{import}`, {problem}")]
+    Wasi {
+        /// Which.
+        import: String,
+        /// Why not.
+        problem: String,
+    },
     /// An import that the manifest does not ask for.
     #[error("interface: imports `{import}`, but its manifest asks for no {asks}")]
     UndeclaredImport {
@@ -161,6 +166,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected, LoadError> {
     let digest = read::digest(bytes);
     let outline = interface::outline(bytes)?;
     let manifest = Manifest::parse(outline.manifest()?)?;
+    crate::wasi::check_parts(&manifest.capabilities)?;
     interface::check(&manifest, &outline)?;
     if manifest.kind == PluginKind::Masker {
         return Err(LoadError::NotRun("masker"));

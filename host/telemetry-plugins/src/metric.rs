@@ -256,7 +256,7 @@ impl MetricRun {
             let function = live.instance.get_typed_func::<Params<'_>, (Result<(), WireError>,)>(&mut live.store, export)?;
             let columns = headers(batch);
             let wire = WireBatch { rows: batch.rows, columns: &columns, data: &batch.data };
-            let (answer,) = function.call(&mut live.store, (accumulator, wire, count))?;
+            let (answer,) = live.invoke(&function, (accumulator, wire, count))?;
             Ok(answer.map_err(|error| CallError::Declined(error.into_message())))
         });
         result.map_err(|error| self.failed(error))
@@ -272,7 +272,7 @@ impl MetricRun {
             };
             type Answer = (Result<WireAnswer, WireError>,);
             let function = live.instance.get_typed_func::<(ResourceAny,), Answer>(&mut live.store, export)?;
-            let (answer,) = function.call(&mut live.store, (accumulator,))?;
+            let (answer,) = live.invoke(&function, (accumulator,))?;
             Ok(answer.map(Batch::from).map_err(|error| CallError::Declined(error.into_message())))
         });
         let answer = result.map_err(|error| self.failed(error))?;
@@ -309,7 +309,7 @@ impl MetricRun {
 
     fn broken(&mut self, problem: String) -> MetricError {
         let error = CallError::Contract(problem);
-        self.metric.plugin.counters.call(0, 0, crate::call::Used(0), Some(&error));
+        self.metric.plugin.counters.failed(&error);
         self.failed(error)
     }
 }
@@ -338,7 +338,7 @@ impl Plugin {
     pub(crate) fn open_accumulator(&self, live: &mut Live, parameters: &str) -> wasmtime::Result<Result<ResourceAny, CallError>> {
         let Exports::Metric { open, .. } = &self.exports else { return Ok(Err(CallError::Contract("not a metric".into()))) };
         let open = live.instance.get_typed_func::<(&str, &str), (Result<ResourceAny, WireError>,)>(&mut live.store, open)?;
-        let (answer,) = open.call(&mut live.store, (&self.config, parameters))?;
+        let (answer,) = live.invoke(&open, (&self.config, parameters))?;
         Ok(answer.map_err(|error| CallError::Declined(error.into_message())))
     }
 

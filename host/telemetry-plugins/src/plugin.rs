@@ -1,7 +1,7 @@
 //! A plugin that serves: the last steps of the load path, and what all kinds have in common.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use telemetry_model::outcome::PluginVersion;
 use wasmtime::component::{Component, ComponentExportIndex, Linker};
@@ -11,13 +11,14 @@ use crate::cache::{Cache, CacheError};
 use crate::call::{CallError, Callee};
 use crate::counters::Counters;
 use crate::engine::{Host, MAX_MEMORY};
-use crate::guest::{GuestShared, link};
+use crate::guest::{Guest, GuestShared, link};
 use crate::load::interface::export_of;
 use crate::load::read::digest;
 use crate::load::{Inspected, LoadError};
 use crate::manifest::{Manifest, PluginKind};
 use crate::ring::Ring;
 use crate::settings::{Limits, PluginSettings};
+use crate::wasi::{self, Waiting};
 use crate::wire::{WireError, clip};
 
 /// CPU time of the start at load, nanoseconds: tables may be built, endless loops end.
@@ -90,9 +91,10 @@ impl Plugin {
         let mut linker = Linker::new(&host.engine);
         let failed = |error: wasmtime::Error| LoadError::Link(clip(format!("{error:#}"), 512));
         link(&mut linker, !manifest.capabilities.lookup.is_empty()).map_err(failed)?;
+        let waiting = waiting(&mut linker, &manifest, &settings.limits)?;
         let pre = linker.instantiate_pre(&component).map_err(failed)?;
         let yields = manifest.kind == PluginKind::Metric;
-        let callee = Callee { host: Arc::clone(host), pre, shared, output_limit: limits.output_bytes, yields };
+        let callee = Callee { host: Arc::clone(host), pre, shared, output_limit: limits.output_bytes, yields, waiting };
         let version = Arc::new(PluginVersion {
             plugin_id: manifest.id.clone(),
             version: manifest.version.clone(),
@@ -145,7 +147,7 @@ impl Plugin {
     pub(crate) fn configure(&self, live: &mut crate::call::Live) -> wasmtime::Result<Result<(), CallError>> {
         let Exports::Rows { configure, .. } = &self.exports else { return Ok(Ok(())) };
         let configure = live.instance.get_typed_func::<(&str,), (Result<(), WireError>,)>(&mut live.store, configure)?;
-        let (answer,) = configure.call(&mut live.store, (&self.config,))?;
+        let (answer,) = live.invoke(&configure, (&self.config,))?;
         Ok(answer.map_err(|error| CallError::Declined(error.into_message())))
     }
 }
@@ -166,6 +168,17 @@ fn call_limits(manifest: &Manifest, limits: &Limits) -> Result<CallLimits, LoadE
         deadline_ms: within("ms of CPU time", asked.deadline_ms, deadline, 1)?,
         output_bytes: within("MiB of output", asked.output_mib, output as u64, 1 << 20)? as usize,
     })
+}
+
+/// WASI, for a plugin that asks for it: it was granted then.
+fn waiting(linker: &mut Linker<Guest>, manifest: &Manifest, limits: &Limits) -> Result<Option<Waiting>, LoadError> {
+    if manifest.capabilities.wasi.is_empty() {
+        return Ok(None);
+    }
+    wasi::link(linker).map_err(|error| LoadError::Link(clip(format!("{error:#}"), 512)))?;
+    Waiting::new(Duration::from_millis(limits.wasi_wall_ms))
+        .map(Some)
+        .map_err(|error| LoadError::Link(format!("a timer for WASI: {error}")))
 }
 
 type NamedTables = Vec<(String, Arc<dyn crate::settings::LookupTable>)>;

@@ -71,6 +71,8 @@ pub struct Limits {
     pub ingest_deadline_ms: u64,
     /// CPU time of a metric in one query, milliseconds.
     pub metric_deadline_ms: u64,
+    /// Wall time of one call of a plugin that was granted WASI, and so may wait, milliseconds.
+    pub wasi_wall_ms: u64,
     /// What a validator or enricher may return, bytes.
     pub ingest_output: usize,
     /// What a metric may return, bytes.
@@ -93,6 +95,7 @@ impl Default for Limits {
             metric_memory: 256 << 20,
             ingest_deadline_ms: 5,
             metric_deadline_ms: 5_000,
+            wasi_wall_ms: 2_000,
             ingest_output: 8 << 20,
             metric_output: 128 << 20,
             batch_rows: 1_000,

@@ -172,7 +172,7 @@ impl Plugin {
         type Answer = (Result<Vec<WireViolation>, WireError>,);
         let validate = live.instance.get_typed_func::<(WireBatch<'_>,), Answer>(&mut live.store, work)?;
         let columns = headers(batch);
-        let (answer,) = validate.call(&mut live.store, (WireBatch { rows: batch.rows, columns: &columns, data: &batch.data },))?;
+        let (answer,) = live.invoke(&validate, (WireBatch { rows: batch.rows, columns: &columns, data: &batch.data },))?;
         Ok(answer.map_err(|error| CallError::Declined(error.into_message())))
     }
 }

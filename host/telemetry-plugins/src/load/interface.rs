@@ -4,6 +4,7 @@ use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
 
 use super::LoadError;
 use crate::manifest::{BUILD_SECTION, MANIFEST_SECTION, Manifest};
+use crate::wasi;
 
 /// The series of the contract that this host speaks.
 pub(crate) const SERIES: &str = "0.1.0-rc";
@@ -93,8 +94,8 @@ pub(crate) fn check(manifest: &Manifest, outline: &Outline<'_>) -> Result<(), Lo
 }
 
 fn check_import(manifest: &Manifest, import: &str) -> Result<(), LoadError> {
-    if import.starts_with("wasi:") {
-        return Err(LoadError::Wasi(import.to_owned()));
+    if let Some(path) = import.strip_prefix("wasi:") {
+        return wasi::check_import(&manifest.capabilities, path);
     }
     let (path, series) = import.split_once('@').unwrap_or((import, ""));
     let known = ["types/types", "host/log", "host/text", "host/lookup"];

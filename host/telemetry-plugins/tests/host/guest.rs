@@ -9,17 +9,20 @@ use telemetry_plugins::MANIFEST_SECTION;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-/// The component of a core module for a world of `kind`, without a manifest.
+/// The component of a core module for the world of `kind`, without a manifest.
 pub fn component(kind: &str, wat: &str) -> Vec<u8> {
+    component_of(kind, &[], &format!("{kind}-plugin"), wat)
+}
+
+/// The component of a core module for a world of the last of `more` packages, or of `kind`'s when there are none.
+pub fn component_of(kind: &str, more: &[&str], world: &str, wat: &str) -> Vec<u8> {
     let mut module = wat::parse_str(wat).unwrap();
     let mut resolve = Resolve::default();
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
-    let mut last = None;
-    for package in ["types", "host", kind] {
-        let text = std::fs::read_to_string(wit.join(package).join(format!("{package}.wit"))).unwrap();
-        last = Some(resolve.push_str(format!("{package}.wit"), &text).unwrap());
-    }
-    let world = resolve.select_world(&[last.unwrap()], Some(&format!("{kind}-plugin"))).unwrap();
+    let ours = ["types", "host", kind].map(|package| std::fs::read_to_string(wit.join(package).join(format!("{package}.wit"))).unwrap());
+    let packages: Vec<_> = ours.iter().map(String::as_str).chain(more.iter().copied()).collect();
+    let ids: Vec<_> = packages.iter().map(|text| resolve.push_str("package.wit", text).unwrap()).collect();
+    let world = resolve.select_world(&ids[ids.len() - 1..], Some(world)).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
 }
@@ -77,9 +80,14 @@ pub fn module(kind: &str, imports: &str, body: &str) -> String {
 
 /// An enricher that gives back its one integer column doubled, and misbehaves at the values 1 to 20.
 pub fn doubler() -> String {
+    doubler_with("", "")
+}
+
+/// The same with more imports, and something done before each batch.
+pub fn doubler_with(imports: &str, before: &str) -> String {
     module(
         "enricher",
-        "",
+        imports,
         r#"
   (func (export "INTERFACE#configure") (param i32 i32) (result i32) (call $fine))
   (func $deep (param i32) (result i32)
@@ -87,6 +95,7 @@ pub fn doubler() -> String {
   (func (export "INTERFACE#enrich")
     (param $rows i32) (param $columns i32) (param $count i32) (param $data i32) (param $len i32) (result i32)
     (local $row i32) (local $cell i32) (local $value i64)
+    BEFORE
     ;; ok, rows, columns, data: what came in
     (i32.store8 (i32.const 512) (i32.const 0))
     (i32.store (i32.const 516) (local.get $rows))
@@ -128,6 +137,7 @@ pub fn doubler() -> String {
         (br $next)))
     (i32.const 512))"#,
     )
+    .replace("BEFORE", before)
 }
 
 /// Its manifest under another id and keys.

@@ -9,3 +9,4 @@ mod loading;
 mod metrics;
 mod shipped;
 mod validators;
+mod wasi;

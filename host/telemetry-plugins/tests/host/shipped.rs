@@ -1,8 +1,9 @@
 //! The shipped plugins.
 
+use telemetry_model::outcome::RunOutcome;
 use telemetry_plugins::{Catalog, Grants, PluginSettings, PluginState, SHIPPED};
 
-use crate::guest::{doubler, doubler_manifest, plugin};
+use crate::guest::{Table, doubler, doubler_manifest, plugin};
 use crate::loading::{Folder, settings};
 
 /// What `config/default.toml` grants.
@@ -33,4 +34,19 @@ fn a_file_takes_a_shipped_id_only_when_told() {
     let statuses = Catalog::open(settings).unwrap().statuses();
     assert_eq!(statuses.len(), SHIPPED.len());
     assert!(statuses.iter().all(|status| status.state == PluginState::Serving), "{statuses:?}");
+}
+
+#[test]
+fn an_event_of_16_mib_is_no_failure() {
+    let text = "all work and no play makes jack a dull boy \\\"quoted\\\" \\u00e9\\n".repeat((16 << 20) / 60);
+    let attributes = format!("{{\"llm.request.data\":{{\"messages\":[\"{text}\"]}}}}");
+    let mut table = Table::numbers("llm.usage.input_tokens", [1, 2, 3]);
+    table.family = Some(telemetry_model::Family::Llm);
+    table.rows[1].insert("event.attributes".into(), telemetry_model::Value::Json(attributes.into()));
+    let catalog = Catalog::open(with_shipped(&Folder::new())).unwrap();
+    let (validation, enrichment) = (catalog.validate(&table), catalog.enrich(&table));
+    let runs = validation.runs.iter().chain(&enrichment.runs).flat_map(|runs| runs.iter());
+    for run in runs {
+        assert_eq!(run.outcome, RunOutcome::Ok, "{}", run.plugin.plugin_id);
+    }
 }
