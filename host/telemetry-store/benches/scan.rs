@@ -5,12 +5,11 @@
 
 use std::convert::Infallible;
 use std::hint::black_box;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use rusqlite::{Connection, params};
 use telemetry_model::query::{Filter, Interval, RowQuery, RowSink, Window};
-use telemetry_model::time::FixedClock;
 use telemetry_model::{Batch, Field, FieldType, Relation, Timestamp};
 use telemetry_store::{Store, StoreSettings};
 
@@ -33,7 +32,7 @@ fn main() {
     let folder = std::env::temp_dir().join(format!("telemetry-store-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("bench.db");
-    let store = Store::open(StoreSettings::new(&path), Arc::new(FixedClock(Timestamp(0)))).unwrap();
+    let store = Store::open(StoreSettings::new(&path)).unwrap();
     fill(&Connection::open(&path).unwrap());
     let raw = Connection::open(&path).unwrap();
     raw.execute_batch("pragma mmap_size = 268435456").unwrap();

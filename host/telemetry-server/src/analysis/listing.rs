@@ -148,7 +148,8 @@ pub fn sessions(pairs: &[(String, String)], now: Timestamp, silent_since: Timest
         },
         silent_since,
         min_duration: seconds(&mut params, "min_duration"),
-        max_duration: seconds(&mut params, "max_duration"),
+        // Durations are answered in whole seconds: what reads as 5 is at most 5.
+        max_duration: seconds(&mut params, "max_duration").map(|seconds| seconds.saturating_add(999_999_999)),
         order: match params.choice("sort_by", &["start_time", "end_time", "duration_seconds", "event_count"], "start_time") {
             "end_time" => SessionOrder::End,
             "duration_seconds" => SessionOrder::Duration,

@@ -8,3 +8,5 @@ mod log;
 mod page;
 mod plugins;
 mod raw;
+mod reads;
+mod reports;
