@@ -12,9 +12,10 @@ pub(crate) fn push(flags: &mut Vec<Flag>, code: &'static str, field: impl Into<B
     push_flag(flags, Flag::new(code, Some(cut(field.into()))));
 }
 
-/// Adds a flag unless it is there, within the limit.
+/// Adds a flag unless one of the same code and field is there, within the limit.
 pub(crate) fn push_flag(flags: &mut Vec<Flag>, flag: Flag) {
-    if flags.len() > MAX_FLAGS || flags.contains(&flag) {
+    let is_known = |known: &Flag| known.code == flag.code && known.field == flag.field;
+    if flags.len() > MAX_FLAGS || flags.iter().any(is_known) {
         return;
     }
     flags.push(if flags.len() == MAX_FLAGS { Flag::new("more-flags", None) } else { flag });

@@ -64,7 +64,7 @@ impl Stages {
                 Ok(normalized) if reasons.is_empty() => State::Normalized(Box::new(normalized)),
                 Ok(_) => State::Refused(reasons, claim),
                 Err(own) => {
-                    let unsaid = |reason: &Reason| !reasons.iter().any(|said| said.code == reason.code && same_field(said, reason));
+                    let unsaid = |reason: &Reason| !reasons.iter().any(|said| said.code == reason.code && said.field == reason.field);
                     let own: Vec<_> = own.into_iter().filter(unsaid).collect();
                     reasons.extend(own);
                     State::Refused(reasons, claim)
@@ -106,16 +106,16 @@ fn receive(mut job: Job) -> Option<(Job, Body)> {
     }
 }
 
-fn same_field(one: &Reason, other: &Reason) -> bool {
-    let bare = |reason: &Reason| reason.field.as_deref().map(|field| field.trim_start_matches("event.").to_owned());
-    bare(one) == bare(other)
-}
-
 fn flag(said: Violation) -> Flag {
-    Flag { code: Cow::Owned(said.code.into()), field: Some(said.field), message: said.message }
+    Flag { code: Cow::Owned(said.code.into()), field: Some(as_sent(said.field)), message: said.message }
 }
 
 fn reason(said: Violation) -> Reason {
     let plugin = Some(said.plugin.plugin_id.clone());
-    Reason { code: Cow::Owned(said.code.into()), field: Some(said.field), message: said.message, plugin }
+    Reason { code: Cow::Owned(said.code.into()), field: Some(as_sent(said.field)), message: said.message, plugin }
+}
+
+/// A member of the envelope by the name it was sent under: plugins write `event.name`.
+fn as_sent(field: Box<str>) -> Box<str> {
+    field.strip_prefix("event.").map(Into::into).unwrap_or(field)
 }

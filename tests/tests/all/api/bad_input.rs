@@ -5,6 +5,7 @@ use std::io::Write;
 use serde_json::{Value, json};
 
 use super::ingest::event;
+use super::raw::Raw;
 use crate::harness::{Answer, Server};
 
 /// The code of the latest entry in quarantine.
@@ -240,4 +241,30 @@ fn a_body_that_breaks_off_leaves_a_note() {
     let _ = std::io::Read::read_to_string(&mut stream, &mut answer);
     assert_eq!(latest(&server)["reasons"][0]["code"], "body-broken-off");
     still_serves(&server);
+}
+
+#[test]
+fn more_than_memory_allows_is_turned_away_and_may_come_again() {
+    let server = Server::start_with(|config, _| {
+        config.server.max_body_mib = 1;
+        config.server.max_batch_mib = 1;
+    });
+    // Three times the largest body is what the server takes at once: four clients that stall just before their end hold nearly all.
+    let stall = format!("POST /v1/telemetry HTTP/1.1\r\nHost: x\r\nContent-Length: 800000\r\n\r\n{}", " ".repeat(780_000));
+    let stalled: Vec<_> = (0..4)
+        .map(|_| {
+            let mut client = Raw::connect(&server);
+            client.send(stall.replace("Host: x", &format!("Host: {}", server.addr())));
+            client
+        })
+        .collect();
+    let large = with("attributes", json!({"x": "x".repeat(900_000)}));
+    // Until the server has read what the others sent there is still room.
+    let answer = (0..10_000).map(|_| server.post("/v1/telemetry", &large)).find(|answer| answer.status != 201).expect("no memory");
+    assert_eq!((answer.status, &answer.json["error"]["code"]), (503, &json!("OVERLOADED")), "{}", answer.text);
+    assert!(answer.headers.contains_key("retry-after"));
+    still_serves(&server);
+    drop(stalled);
+    let again = (0..10_000).map(|_| server.post("/v1/telemetry", &large)).find(|answer| answer.status == 201);
+    assert!(again.is_some());
 }

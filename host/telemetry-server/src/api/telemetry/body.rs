@@ -53,7 +53,8 @@ pub(super) async fn receive(mut body: Body, mut reading: Reading<'_>) -> Result<
     if announced > limit && (reading.announce || announced > limit.saturating_mul(DRAIN)) {
         return Ok(too_large(&reading, reading.key.digest(b""), announced));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(announced).unwrap_or(0).min(64 << 10));
+    // Room is not memory until it is written to.
+    let mut bytes = Vec::with_capacity(usize::try_from(announced).unwrap_or(0).min(reading.limit));
     loop {
         let data = match next(&mut body).await {
             Ok(Some(data)) => data,
@@ -63,7 +64,12 @@ pub(super) async fn receive(mut body: Body, mut reading: Reading<'_>) -> Result<
         if bytes.len() + data.len() > reading.limit {
             return Ok(drain(body, bytes, data, reading).await);
         }
-        reading.lease.grow(data.len())?;
+        if let Err(exhausted) = reading.lease.grow(data.len()) {
+            // Nothing is held any more, and the client gets to read its answer.
+            drop((bytes, data, reading.lease));
+            while let Ok(Some(_)) = next(&mut body).await {}
+            return Err(exhausted.into());
+        }
         bytes.extend_from_slice(&data);
     }
 }
