@@ -190,7 +190,7 @@ impl Callee {
         }
         match error.downcast_ref::<Trap>() {
             Some(trap) => CallError::Trap(trap.to_string()),
-            None => CallError::Trap(crate::wire::clip(cause, 512)),
+            None => CallError::Trap(crate::wire::clip(&cause, 512)),
         }
     }
 }

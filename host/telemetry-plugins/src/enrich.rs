@@ -12,7 +12,7 @@ use crate::poison::{Families, RowTask, run};
 use crate::runs::Outcomes;
 use crate::settings::Limits;
 use crate::validate::set;
-use crate::wire::{WireAnswer, WireBatch, WireError, headers};
+use crate::wire::{WireAnswer, WireBatch, WireError, expanded, headers};
 
 /// What all enrichers add to a batch. Each list has an entry for each row.
 #[derive(Clone, Debug, Default)]
@@ -91,6 +91,10 @@ impl Task<'_> {
         }
         if view.groups().is_some() {
             return Err(contract("a `group` column nobody asked for".into()));
+        }
+        let limit = self.enricher.plugin.limits.output_bytes;
+        if expanded(&view) > limit {
+            return Err(CallError::Output(limit));
         }
         for (column, (key, _)) in view.columns().iter().zip(&self.enricher.keys) {
             if column.kind() == telemetry_model::Kind::Json {

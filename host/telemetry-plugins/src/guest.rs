@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
-use wasmtime::component::Linker;
+use wasmtime::component::{Linker, WasmStr};
 use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline};
 
 use crate::ring::{MAX_LINE, Ring};
@@ -16,6 +16,10 @@ use crate::wire::{WireLevel, clip};
 const WALL: Duration = Duration::from_secs(30);
 /// Table elements of one instance.
 const MAX_TABLE: usize = 20_000;
+
+/// Texts of one call of `texts`, and their bytes: no batch has more.
+const MAX_TEXTS: usize = 1 << 17;
+const MAX_TEXT_BYTES: usize = 64 << 20;
 
 /// The data of a store.
 pub(crate) struct Guest {
@@ -78,16 +82,15 @@ impl Guest {
         Ok(UpdateDeadline::Continue(1))
     }
 
-    fn log(&mut self, level: WireLevel, message: String) {
+    fn log(&mut self, level: WireLevel, message: Option<String>) {
         let level = match level {
             WireLevel::Debug => "debug",
             WireLevel::Info => "info",
             WireLevel::Warn => "warn",
             WireLevel::Error => "error",
         };
-        let kept = self.lines_left > 0;
         self.lines_left = self.lines_left.saturating_sub(1);
-        self.shared.ring.push(level, kept.then(|| clip(message, MAX_LINE)));
+        self.shared.ring.push(level, message);
     }
 
     fn table(&self, name: &str) -> Option<Arc<dyn LookupTable>> {
@@ -135,8 +138,11 @@ pub(crate) fn thread_cpu() -> u64 {
 /// When the engine refuses a definition.
 pub(crate) fn link(linker: &mut Linker<Guest>, lookup: bool) -> wasmtime::Result<()> {
     let mut log = linker.instance("agent-telemetry:host/log@0.1.0-rc")?;
-    log.func_wrap("log", |mut context: StoreContextMut<'_, Guest>, (level, message): (WireLevel, String)| {
-        context.data_mut().log(level, message);
+    log.func_wrap("log", |mut context: StoreContextMut<'_, Guest>, (level, message): (WireLevel, WasmStr)| {
+        // Only what is kept is copied.
+        let kept = context.data().lines_left > 0;
+        let line = if kept { Some(clip(&message.to_str(&context)?, MAX_LINE)) } else { None };
+        context.data_mut().log(level, line);
         Ok(())
     })?;
     let mut text = linker.instance("agent-telemetry:host/text@0.1.0-rc")?;
@@ -154,6 +160,9 @@ pub(crate) fn link(linker: &mut Linker<Guest>, lookup: bool) -> wasmtime::Result
 }
 
 fn texts(offsets: &[u8], bytes: &[u8]) -> wasmtime::Result<Vec<String>> {
+    if offsets.len() > 4 * MAX_TEXTS || bytes.len() > MAX_TEXT_BYTES {
+        wasmtime::bail!("texts: more than {MAX_TEXTS} texts or {MAX_TEXT_BYTES} bytes");
+    }
     let (offsets, rest) = offsets.as_chunks::<4>();
     if !rest.is_empty() {
         wasmtime::bail!("texts: the offsets are not a multiple of 4 bytes");

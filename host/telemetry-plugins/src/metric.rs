@@ -11,7 +11,10 @@ use wasmtime::component::ResourceAny;
 use crate::call::{CallError, Live};
 use crate::manifest::{Rollup, Schema, SchemaError};
 use crate::plugin::{Exports, Plugin};
-use crate::wire::{WireAnswer, WireBatch, WireError, headers};
+use crate::wire::{WireAnswer, WireBatch, WireError, expanded, headers};
+
+/// Values of one report; a value takes more memory than what a plugin writes for it.
+const MAX_VALUES: usize = 1_000_000;
 
 /// What a metric is.
 #[derive(Clone, Debug)]
@@ -226,6 +229,13 @@ impl MetricRun {
             Ok(view) => view,
             Err(error) => return Err(self.broken(error.to_string())),
         };
+        let limit = self.metric.plugin.limits.output_bytes;
+        if view.rows().saturating_mul(view.columns().len()) > MAX_VALUES {
+            return Err(self.broken(format!("{} rows, which are more than {MAX_VALUES} values", view.rows())));
+        }
+        if expanded(&view) > limit {
+            return Err(self.broke(CallError::Output(limit)));
+        }
         let groups: Vec<u32> = match view.groups() {
             Some(groups) => groups.collect(),
             None if view.rows() == self.group_count as usize => (0..self.group_count).collect(),
@@ -308,7 +318,11 @@ impl MetricRun {
     }
 
     fn broken(&mut self, problem: String) -> MetricError {
-        let error = CallError::Contract(problem);
+        self.broke(CallError::Contract(problem))
+    }
+
+    /// A call came back well, its answer is of no use.
+    fn broke(&mut self, error: CallError) -> MetricError {
         self.metric.plugin.counters.failed(&error);
         self.failed(error)
     }
@@ -365,6 +379,6 @@ impl Plugin {
                 })
             }
         };
-        checked.map_err(|error| crate::load::LoadError::Link(crate::wire::clip(format!("{error:#}"), 512)))
+        checked.map_err(|error| crate::load::LoadError::Link(crate::wire::clip(&format!("{error:#}"), 512)))
     }
 }

@@ -89,7 +89,7 @@ impl Plugin {
         });
         let exports = exports(&manifest, &component)?;
         let mut linker = Linker::new(&host.engine);
-        let failed = |error: wasmtime::Error| LoadError::Link(clip(format!("{error:#}"), 512));
+        let failed = |error: wasmtime::Error| LoadError::Link(clip(&format!("{error:#}"), 512));
         link(&mut linker, !manifest.capabilities.lookup.is_empty()).map_err(failed)?;
         let waiting = waiting(&mut linker, &manifest, &settings.limits)?;
         let pre = linker.instantiate_pre(&component).map_err(failed)?;
@@ -175,7 +175,7 @@ fn waiting(linker: &mut Linker<Guest>, manifest: &Manifest, limits: &Limits) -> 
     if manifest.capabilities.wasi.is_empty() {
         return Ok(None);
     }
-    wasi::link(linker).map_err(|error| LoadError::Link(clip(format!("{error:#}"), 512)))?;
+    wasi::link(linker).map_err(|error| LoadError::Link(clip(&format!("{error:#}"), 512)))?;
     Waiting::new(Duration::from_millis(limits.wasi_wall_ms))
         .map(Some)
         .map_err(|error| LoadError::Link(format!("a timer for WASI: {error}")))
@@ -201,7 +201,7 @@ fn compile(host: &Host, cache: Option<&Cache>, id: &str, digest: &str, bytes: &[
             Err(error) => tracing::warn!(plugin.id = id, error = %error, "cached component not trusted, compiling again"),
         }
     }
-    let component = Component::from_binary(&host.engine, bytes).map_err(|error| LoadError::Compile(clip(format!("{error:#}"), 512)))?;
+    let component = Component::from_binary(&host.engine, bytes).map_err(|error| LoadError::Compile(clip(&format!("{error:#}"), 512)))?;
     if let Some(cache) = cache
         && let Err(error) = cache.store(digest, &component)
     {

@@ -61,9 +61,7 @@ pub(crate) fn run(plugin: &Plugin, limits: &Limits, rows: &dyn Rows, families: &
 }
 
 fn run_cut(plugin: &Plugin, limits: &Limits, rows: &dyn Rows, cut: &[u32], task: &mut dyn RowTask) {
-    if plugin.breaker().is_open(Instant::now()) {
-        plugin.counters.skip(cut.len());
-        cut.iter().for_each(|row| task.failed(*row, RunOutcome::BreakerOpen, None));
+    if skip(plugin, cut, task) {
         return;
     }
     let batch = project(rows, cut, &plugin.manifest.reads);
@@ -91,10 +89,24 @@ fn run_cut(plugin: &Plugin, limits: &Limits, rows: &dyn Rows, cut: &[u32], task:
     }
 }
 
+/// Leaves rows out while the breaker is open.
+fn skip(plugin: &Plugin, rows: &[u32], task: &mut dyn RowTask) -> bool {
+    let open = plugin.breaker().is_open(Instant::now());
+    if open {
+        plugin.counters.skip(rows.len());
+        rows.iter().for_each(|row| task.failed(*row, RunOutcome::BreakerOpen, None));
+    }
+    open
+}
+
 fn run_alone(plugin: &Plugin, rows: &dyn Rows, cut: &[u32], task: &mut dyn RowTask) {
     let mut failed = 0;
     for row in cut {
         let chosen = std::slice::from_ref(row);
+        // What has failed so far may have opened it.
+        if skip(plugin, chosen, task) {
+            continue;
+        }
         let batch = project(rows, chosen, &plugin.manifest.reads);
         let usual = 20 * plugin.breaker().pace() * batch.data.len() as u64;
         let budget = (2 * MS + 200_000 + by_bytes(batch.data.len())).max(usual);

@@ -136,7 +136,7 @@ impl Task<'_> {
                     plugin: Arc::clone(&self.plugin.version),
                     field: violation.field.into(),
                     code: violation.code.into(),
-                    message: clip(violation.message, 1024).into(),
+                    message: clip(&violation.message, 1024).into(),
                     severity: match violation.severity {
                         WireSeverity::Reject => Severity::Reject,
                         WireSeverity::Flag => Severity::Flag,
@@ -157,7 +157,7 @@ fn check(violation: &WireViolation, rows: usize) -> Result<(), CallError> {
         return contract(format!("a violation whose field has {} bytes", violation.field.len()));
     }
     if !is_kebab(&violation.code) || violation.code.len() > 64 {
-        return contract(format!("a violation's code `{}` is not kebab-case of at most 64 bytes", clip(violation.code.clone(), 64)));
+        return contract(format!("a violation's code `{}` is not kebab-case of at most 64 bytes", clip(&violation.code, 64)));
     }
     Ok(())
 }

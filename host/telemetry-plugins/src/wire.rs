@@ -1,6 +1,7 @@
 //! The types of `wit/` as Rust lowers and lifts them.
 
-use telemetry_model::{Batch, Column};
+use telemetry_model::batch::ColumnView;
+use telemetry_model::{Batch, BatchView, Column};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 /// `agent-telemetry:types/types.column`.
@@ -100,17 +101,44 @@ impl WireError {
         let (case, text) = match self {
             WireError::InvalidConfig(text) => ("invalid config", text),
             WireError::InvalidInput(text) => ("invalid input", text),
-            WireError::Other(text) => return clip(text, 1024),
+            WireError::Other(text) => return clip(&text, 1024),
         };
-        format!("{case}: {}", clip(text, 1024))
+        format!("{case}: {}", clip(&text, 1024))
     }
 }
 
 /// `text` cut to at most `bytes`, on a character boundary.
-pub(crate) fn clip(mut text: String, bytes: usize) -> String {
-    if text.len() > bytes {
-        text.truncate(text.floor_char_boundary(bytes));
-        text.push_str("..");
+pub(crate) fn clip(text: &str, bytes: usize) -> String {
+    match text.get(..text.floor_char_boundary(bytes)) {
+        Some(start) if start.len() < text.len() => format!("{start}.."),
+        _ => text.to_owned(),
     }
-    text
+}
+
+/// Bytes of all values of `view` once each row has its own: an entry of a dictionary counts for each row that names it.
+pub(crate) fn expanded(view: &BatchView<'_>) -> usize {
+    let column = |column: &ColumnView<'_>| (0..view.rows()).map(|row| column.bytes(row).map_or(8, <[u8]>::len)).sum::<usize>();
+    view.columns().iter().map(column).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use telemetry_model::{BatchBuilder, FieldType, Value};
+
+    use super::*;
+
+    #[test]
+    fn a_dictionary_counts_for_each_row() {
+        let text = "x".repeat(100_000);
+        let mut batch = BatchBuilder::new(1000, Vec::new());
+        batch.values(FieldType::Text, |_| Value::Text(text.as_str().into()));
+        let batch = batch.finish();
+        assert!(batch.data.len() < 200_000);
+        assert_eq!(expanded(&BatchView::check(&batch, &[FieldType::Text]).unwrap()), 100_000_000);
+    }
+
+    #[test]
+    fn clips_on_a_character_boundary() {
+        assert_eq!((clip("abc", 3), clip("a\u{e9}b", 2)), ("abc".to_owned(), "a..".to_owned()));
+    }
 }

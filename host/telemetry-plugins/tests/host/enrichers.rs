@@ -133,3 +133,16 @@ fn nine_bad_rows_five_times_open_the_breaker() {
     assert_eq!(outcomes(&enrichment), vec![RunOutcome::BreakerOpen; 19]);
     assert_eq!(catalog.statuses()[0].counters.unwrap().skipped_rows, 19);
 }
+
+#[test]
+fn a_batch_of_loops_costs_no_more_than_the_breaker_allows() {
+    let folder = Folder::new();
+    let catalog = catalog(&folder);
+    let mut table = Table::numbers(KEY, [2; 1000]);
+    table.family = Some(Family::Llm);
+    let enrichment = catalog.enrich(&table);
+    let tried = outcomes(&enrichment).into_iter().filter(|outcome| *outcome == RunOutcome::Deadline).count();
+    let counters = catalog.statuses()[0].counters.unwrap();
+    assert!(tried < 200, "{counters:?}");
+    assert_eq!((counters.breaker_opens, counters.skipped_rows as usize + tried), (1, 1000));
+}
