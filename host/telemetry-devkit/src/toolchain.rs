@@ -83,6 +83,7 @@ impl Toolchain {
                     .env("PATH", format!("/usr/bin:{search_path}"))
                     .env("RUSTC_BOOTSTRAP", "1")
                     .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker)
+                    .env_remove("LD_LIBRARY_PATH")
                     .env_remove("RUSTUP_TOOLCHAIN")
                     .env_remove("RUSTC");
                 command

@@ -1,4 +1,4 @@
-//! Every shipped plugin: its component is what its sources make, meets its cases, and obeys the law of its kind.
+//! Every shipped plugin and every example: its component is what its sources make, meets its cases, and obeys the law of its kind.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,6 +26,16 @@ fn components_are_what_their_sources_make() {
             let found = component.windows(private.len()).any(|window| window == private.as_bytes());
             assert!(!found, "{} names the folder {private}", folder.display());
         }
+    }
+}
+
+#[test]
+fn the_tutorial_has_the_files_of_the_example() {
+    let tutorial = fs::read_to_string(plugins().join("README.md")).unwrap();
+    for file in ["Cargo.toml", "plugin.toml", "src/lib.rs", "cases/limit.json"] {
+        let text = fs::read_to_string(plugins().join("examples/slow-calls").join(file)).unwrap();
+        let text = text.replace("\"../../sdk\"", "\"$CYLESTIO/plugins/sdk\"");
+        assert!(["END", "'END'"].iter().any(|end| tutorial.contains(&format!("cat > {file} <<{end}\n{text}END\n"))), "{file}");
     }
 }
 
@@ -103,12 +113,16 @@ fn nothing_in_gives_nothing_out() {
     }
 }
 
+fn plugins() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins")
+}
+
 fn shipped() -> Vec<PathBuf> {
-    let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins");
-    let folders = fs::read_dir(plugins).unwrap().map(|entry| entry.unwrap().path());
+    let children = |folder: PathBuf| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let folders = children(plugins()).chain(children(plugins().join("examples")));
     let mut folders: Vec<_> = folders.filter(|folder| folder.join("plugin.toml").exists()).collect();
     folders.sort();
-    assert!(folders.len() >= 10);
+    assert!(folders.len() >= 11);
     folders
 }
 
