@@ -1,5 +1,6 @@
 //! The rules of the house, read off `cargo metadata` and the tree.
 
+mod components;
 mod crates;
 mod sources;
 

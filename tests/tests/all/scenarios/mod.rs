@@ -1,0 +1,3 @@
+//! Whole stories over HTTP and plain SQL.
+
+mod golden;
