@@ -5,6 +5,7 @@ mod connections;
 mod guards;
 mod ingest;
 mod log;
+mod moody;
 mod page;
 mod plugins;
 mod raw;
