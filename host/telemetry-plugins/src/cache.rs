@@ -84,6 +84,11 @@ impl Cache {
         })
     }
 
+    /// Whether there is an entry for `digest`, trusted or not.
+    pub(crate) fn has(&self, digest: &str) -> bool {
+        self.path(digest).is_file()
+    }
+
     fn path(&self, digest: &str) -> PathBuf {
         let engine: [u8; 8] = self.engine.first_chunk().copied().unwrap_or_default();
         self.folder.join(format!("{digest}-{}.cwasm", hex(&engine)))

@@ -7,6 +7,7 @@ mod breaker;
 mod cache;
 mod call;
 mod catalog;
+mod compiled;
 mod counters;
 mod engine;
 mod enrich;

@@ -42,6 +42,16 @@ pub enum Action {
     /// Looks at the configuration
     #[command(subcommand)]
     Config(ConfigAction),
+    /// Prepares plugins
+    #[command(subcommand)]
+    Plugin(PluginAction),
+}
+
+/// Prepares plugins.
+#[derive(Debug, Subcommand)]
+pub enum PluginAction {
+    /// Compiles every plugin into the cache, as the first start does by itself
+    Compile,
 }
 
 /// Looks at the configuration.

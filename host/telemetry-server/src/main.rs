@@ -3,16 +3,17 @@
 mod arguments;
 
 use std::io::Write;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
 use telemetry_model::time::SystemClock;
+use telemetry_plugins::Catalog;
 use telemetry_server::config::{self, Config, Policy};
 use telemetry_server::{logging, serve};
 
-use arguments::{Action, Arguments, ConfigAction};
+use arguments::{Action, Arguments, ConfigAction, PluginAction};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -33,7 +34,31 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.action {
         Some(Action::Config(ConfigAction::Show)) => write!(out, "{}", loaded.show()).context("printing the configuration"),
         Some(Action::Config(ConfigAction::Check)) => writeln!(out, "the configuration is fine").context("printing"),
+        Some(Action::Plugin(PluginAction::Compile)) => compile(&loaded.config),
         None => start(loaded.config),
+    }
+}
+
+/// Compiles into the cache and ends.
+fn compile(config: &Config) -> anyhow::Result<()> {
+    let settings = config.plugins.settings().map_err(anyhow::Error::msg)?;
+    Catalog::open(settings).map(drop).context("compiling plugins")
+}
+
+/// Has a child compile when nothing is in the cache yet: what a compiler allocates would stay with a process that runs for weeks.
+/// When that fails, the start itself compiles.
+fn compile_apart(config: &Config) {
+    let Ok(settings) = config.plugins.settings() else { return };
+    if Catalog::is_compiled(&settings) {
+        return;
+    }
+    let Ok(program) = std::env::current_exe() else { return };
+    let mut child = Command::new(program);
+    child.args(std::env::args_os().skip(1)).args(["plugin", "compile"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    match child.status() {
+        Ok(status) if status.success() => tracing::info!("plugins compiled into the cache"),
+        Ok(status) => tracing::warn!(%status, "compiling plugins apart failed"),
+        Err(error) => tracing::warn!(%error, "compiling plugins apart failed"),
     }
 }
 
@@ -42,6 +67,7 @@ fn start(config: Config) -> anyhow::Result<()> {
     logging::start(&config.logging)?;
     logging::log_panics();
     warn(&config);
+    compile_apart(&config);
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if config.server.workers > 0 {
         builder.worker_threads(config.server.workers);
