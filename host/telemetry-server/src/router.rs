@@ -22,6 +22,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/overview", get(api::overview::overview))
         .route("/v1/plugins", get(api::plugins::list))
         .route("/v1/plugins/{id}", get(api::plugins::one))
+        .route("/openapi.json", get(api::openapi::document))
         .route_layer(from_fn_with_state(app.clone(), guard::admin))
         .fallback(api::error::unknown_route)
         .method_not_allowed_fallback(api::error::wrong_method)
@@ -73,6 +74,8 @@ fn pages(features: &FeaturesConfig) -> Router<Arc<App>> {
     }
     Router::new()
         .route("/", get(api::page::index))
+        .route("/docs", get(api::openapi::docs))
+        .route("/assets/docs.js", get(api::openapi::docs_script))
         .route("/assets/page.js", get(api::page::script))
         .route("/assets/page.css", get(api::page::style))
         .route("/assets/icon.svg", get(api::page::icon))

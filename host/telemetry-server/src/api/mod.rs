@@ -8,6 +8,7 @@ pub mod extract;
 pub mod guard;
 pub mod health;
 pub mod metrics;
+pub mod openapi;
 pub mod overview;
 pub mod page;
 pub mod plugins;

@@ -44,14 +44,16 @@ pub(super) fn file(media: &'static str, text: &'static str) -> Response {
 mod tests {
     #[test]
     fn page_builds_no_markup_from_text_and_names_no_other_host() {
-        let script = include_str!("page/page.js");
+        let scripts = [include_str!("page/page.js"), include_str!("page/docs.js")];
+        let pages = [include_str!("page/index.html"), include_str!("page/docs.html")];
         for word in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"] {
-            assert!(!script.contains(word), "{word}");
+            assert!(scripts.iter().all(|script| !script.contains(word)), "{word}");
         }
-        let page = include_str!("page/index.html");
-        for text in [script, page, include_str!("page/page.css")] {
+        for text in scripts.iter().chain(&pages).chain(&[include_str!("page/page.css")]) {
             assert!(!text.contains("https://") && !text.contains("url(") && !text.contains("@import"));
         }
-        assert!(!page.contains("<style") && !page.contains("style=") && !page.contains("onclick") && !page.contains("<script>"));
+        for inline in ["<style", "style=", "onclick", "<script>"] {
+            assert!(pages.iter().all(|page| !page.contains(inline)), "{inline}");
+        }
     }
 }

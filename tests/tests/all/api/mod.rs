@@ -6,6 +6,7 @@ mod guards;
 mod ingest;
 mod log;
 mod moody;
+mod openapi;
 mod page;
 mod plugins;
 mod raw;
