@@ -109,7 +109,10 @@ impl Attributes {
 
     /// The value under `key`.
     pub fn get(&self, key: &str) -> Option<&JsonText> {
-        self.0.iter().find(|(known, _)| **known == *key).map(|(_, value)| value)
+        // Most keys differ in length or in the last byte, which is cheaper to see than to compare all.
+        let (length, last) = (key.len(), key.as_bytes().last());
+        let is_key = |known: &str| known.len() == length && known.as_bytes().last() == last && known == key;
+        self.0.iter().find(|(known, _)| is_key(known)).map(|(_, value)| value)
     }
 
     /// Pairs in the order sent.

@@ -1,4 +1,5 @@
-//! Decoding and normalizing beside plain parsing, nanoseconds an event of the captured ones: medians of many rounds.
+//! Decoding and normalizing beside plain parsing, nanoseconds an event of the captured ones: medians of many rounds. An argument
+//! picks one row by name.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::indexing_slicing, missing_docs)]
 
 use std::hint::black_box;
@@ -31,7 +32,8 @@ fn main() {
         ("clone + normalize", &|| decoded.iter().for_each(|raw| drop(black_box(normalize(raw.clone(), &key).unwrap())))),
         ("decode + normalize", &|| lines.iter().for_each(|line| drop(black_box(normalize(one(line), &key).unwrap())))),
     ];
-    for (name, run) in rows {
+    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    for (name, run) in rows.into_iter().filter(|(name, _)| wanted.as_deref().is_none_or(|wanted| wanted == *name)) {
         println!("{name:26} {:>8.0} ns/event", median(run) / lines.len() as f64);
     }
 }
