@@ -23,7 +23,7 @@ pub(crate) struct Counters {
     cpu_ns: AtomicU64,
 }
 
-/// [`Counters`] at one moment.
+/// The counters at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CounterValues {
     /// Calls, those that failed too.

@@ -28,6 +28,9 @@ impl RowSink for Sink {
     }
 }
 
+/// What is timed, and its name.
+type Case<'a> = (&'a str, Box<dyn Fn() + 'a>);
+
 fn main() {
     let folder = std::env::temp_dir().join(format!("telemetry-store-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
@@ -38,7 +41,7 @@ fn main() {
     raw.execute_batch("pragma mmap_size = 268435456").unwrap();
 
     let tokens = ["model", "input_tokens", "output_tokens", "total_tokens"];
-    let mut cases: Vec<(&str, Box<dyn Fn()>)> = Vec::new();
+    let mut cases: Vec<Case<'_>> = Vec::new();
     let all = Window::default();
     let bounded = Window { from: Some(Timestamp(0)), to: Some(Timestamp(CALLS * SECOND)) };
     for (name, window) in [("all", ""), ("window", " where r.start_time >= 0 and r.start_time < 100000000000000")] {
