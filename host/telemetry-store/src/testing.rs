@@ -55,7 +55,7 @@ pub fn event(name: &str, time: i64) -> Event {
         attributes: Attributes::default(),
         extra: Attributes::default(),
         flags: Vec::new(),
-        size: 100,
+        size: 1_000,
     }
 }
 

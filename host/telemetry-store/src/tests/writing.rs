@@ -212,3 +212,22 @@ fn a_failing_request_takes_no_other_along() {
     assert_eq!(scratch.rows("select agent_id, span_id, turn from llm_calls order by id"), ["a|first|2", "b|good|3", "d|better|1"]);
     assert_eq!(scratch.rows("select id, event_count from agents order by id"), ["a|1", "b|1", "d|1"]);
 }
+
+#[test]
+fn copies_the_log_into_the_file_before_it_grows_long() {
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    let path = folder.path().join("test.db");
+    let mut settings = StoreSettings::new(&path);
+    settings.checkpoint_pages = 50;
+    let store = Store::open(settings).unwrap();
+    for index in 0..400 {
+        let mut event = testing::event("x", index);
+        event.attributes = testing::attributes(&format!("{{\"a\":\"{index} {}\"}}", "x".repeat(4_000)));
+        submit(&store, vec![item(&store, event, Facts::None)]).unwrap();
+    }
+    let log = std::fs::metadata(folder.path().join("test.db-wal")).unwrap().len();
+    // Each commit writes some ten pages: without a checkpoint there were 16 MB.
+    assert!(log < 8_000_000, "{log}");
+    store.close();
+    assert!(std::fs::metadata(&path).unwrap().len() > 1_600_000);
+}

@@ -115,7 +115,8 @@ impl<'c> Calls<'c> {
         for (index, (value, rule)) in values.into_iter().zip(RULES).enumerate() {
             call.row.merged.offer(index, rule, facts.role, value, strings)?;
         }
-        let Some(list) = MessageList::new(facts.messages.as_deref(), &prepared.message_hashes) else { return Ok(()) };
+        let list = MessageList::new(facts.messages.as_deref(), &prepared.message_hashes, prepared.event.size);
+        let Some(list) = list else { return Ok(()) };
         let standing = match (&call.list, call.messages) {
             (Some(list), _) => Some(list.hash()),
             (None, Some(node)) => Some(nodes.hash(node)?),

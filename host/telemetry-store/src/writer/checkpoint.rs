@@ -19,11 +19,12 @@ impl Checkpoints {
         let (wake, asked) = bounded::<()>(1);
         let settings_of_thread = settings.clone();
         let copy = move || {
+            let connection = match open::writing_connection(&settings_of_thread) {
+                Ok(connection) => connection,
+                Err(error) => return tracing::warn!(error = %error, "store.checkpoint.failed"),
+            };
             while asked.recv().is_ok() {
-                let copied = open::writing_connection(&settings_of_thread).map(|connection| passive(&connection));
-                if let Err(error) = copied {
-                    tracing::warn!(error = %error, "store.checkpoint.failed");
-                }
+                passive(&connection);
             }
         };
         let thread = std::thread::Builder::new().name("store-checkpoint".into()).spawn(copy).ok();

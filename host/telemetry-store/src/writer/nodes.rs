@@ -2,6 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension, Result, Statement, params};
 
+/// Longer lists are not followed.
+const MOST_MESSAGES: usize = 16_384;
+/// Bytes of the event for each message, at the least: lists of shorter ones would take more room here than in the event.
+const LEAST_BYTES: usize = 24;
+
 /// The messages of one request: their digests, and the digests over all up to each. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MessageList {
@@ -10,10 +15,14 @@ pub(crate) struct MessageList {
 }
 
 impl MessageList {
-    /// `None` without messages.
-    pub(crate) fn new(digests: Option<&[u64]>, hashes: &[u64]) -> Option<Self> {
-        let digests: Vec<i64> = digests?.iter().map(|digest| digest.cast_signed()).collect();
-        (!digests.is_empty()).then(|| MessageList { digests, hashes: hashes.iter().map(|hash| hash.cast_signed()).collect() })
+    /// `None` without messages, and when they are too many for an event of `size` bytes.
+    pub(crate) fn new(digests: Option<&[u64]>, hashes: &[u64], size: u32) -> Option<Self> {
+        let digests = digests?;
+        if digests.is_empty() || digests.len() > MOST_MESSAGES || digests.len() * LEAST_BYTES > size as usize {
+            return None;
+        }
+        let signed = |numbers: &[u64]| numbers.iter().map(|number| number.cast_signed()).collect();
+        Some(MessageList { digests: signed(digests), hashes: signed(hashes) })
     }
 
     /// The digest over all messages.
