@@ -8,7 +8,7 @@ use wasmtime::component::{ComponentNamedList, Instance, InstancePre, Lift, Lower
 use wasmtime::{Store, Trap};
 
 use crate::engine::Host;
-use crate::guest::{Ended, Guest, GuestShared, thread_cpu};
+use crate::guest::{Ended, Guest, GuestShared, thread_cpu, thread_cpu_near};
 use crate::wasi::Waiting;
 
 /// Why a call came to nothing.
@@ -142,7 +142,7 @@ impl Callee {
 
     fn timed<T>(&self, budget: u64, run: impl FnOnce(&Self, u64) -> Result<T, CallError>) -> (Result<T, CallError>, Used) {
         let _running = self.host.ticker.run();
-        let start = thread_cpu();
+        let start = thread_cpu_near();
         let result = run(self, start);
         let used = thread_cpu().saturating_sub(start);
         debug_assert!(budget > 0, "a call without time");
