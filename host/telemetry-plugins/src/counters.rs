@@ -1,6 +1,7 @@
 //! What a plugin did since the start.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
@@ -21,6 +22,7 @@ pub(crate) struct Counters {
     poison_rows: AtomicU64,
     skipped_rows: AtomicU64,
     cpu_ns: AtomicU64,
+    last_failure: Mutex<Option<Box<str>>>,
 }
 
 /// The counters at one moment.
@@ -76,6 +78,12 @@ impl Counters {
             CallError::Host(_) => &self.host,
         };
         counter.fetch_add(1, Relaxed);
+        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string().into());
+    }
+
+    /// How the last call that failed did.
+    pub(crate) fn last_failure(&self) -> Option<String> {
+        self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).as_deref().map(str::to_owned)
     }
 
     /// Bytes that came back.

@@ -132,7 +132,13 @@ impl Metric {
         let budget = self.plugin.limits.deadline_ms * 1_000_000;
         let (started, used) = self.plugin.callee.start(budget);
         let failed = |error| MetricError::Failed { id: self.spec.id.clone(), error };
-        let mut live = started.map_err(failed)?;
+        let mut live = match started {
+            Ok(live) => live,
+            Err(error) => {
+                self.plugin.counters.call(0, 0, used, Some(&error));
+                return Err(failed(error));
+            }
+        };
         let left = budget.saturating_sub(used.0).max(1);
         let (opened, used) = self.plugin.callee.again(&mut live, left, |live| self.plugin.open_accumulator(live, &parameters));
         self.plugin.counters.call(0, 0, used, opened.as_ref().err());
@@ -304,12 +310,13 @@ impl MetricRun {
         }
         let (result, used) = plugin.callee.again(live, self.left, |live| work(plugin, live));
         self.left = self.left.saturating_sub(used.0);
-        plugin.counters.call(rows, bytes, used, result.as_ref().err());
         // What one call had left is not what the query had.
-        result.map_err(|error| match error {
+        let result = result.map_err(|error| match error {
             CallError::Deadline(_) => CallError::Deadline(plugin.limits.deadline_ms * 1_000_000),
             other => other,
-        })
+        });
+        plugin.counters.call(rows, bytes, used, result.as_ref().err());
+        result
     }
 
     fn failed(&mut self, error: CallError) -> MetricError {

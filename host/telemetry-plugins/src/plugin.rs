@@ -125,6 +125,7 @@ impl Plugin {
     fn probe(&self) -> Result<(), LoadError> {
         let (started, used) = self.callee.start(LOAD_BUDGET);
         let mut live = started.map_err(|error| LoadError::Instantiate(error.to_string()))?;
+        self.check_shapes(&mut live)?;
         let budget = LOAD_BUDGET.saturating_sub(used.0).max(1);
         let (done, _) = match &self.exports {
             Exports::Rows { .. } => self.callee.again(&mut live, budget, |live| self.configure(live)),
@@ -135,12 +136,10 @@ impl Plugin {
             }
         };
         match done {
-            Ok(()) => {}
             // A metric may want parameters that have no default.
-            Err(CallError::Declined(_)) if self.manifest.kind == PluginKind::Metric => {}
-            Err(error) => return Err(LoadError::Configure(error.to_string())),
+            Err(CallError::Declined(_)) if self.manifest.kind == PluginKind::Metric => Ok(()),
+            done => done.map_err(|error| LoadError::Configure(error.to_string())),
         }
-        self.check_shapes(&mut live)
     }
 
     /// Calls `configure`.

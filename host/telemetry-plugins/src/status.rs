@@ -74,6 +74,8 @@ pub struct PluginStatus {
     pub limits: Option<CallLimits>,
     /// What it did since the start.
     pub counters: Option<CounterValues>,
+    /// How the last of its calls that failed did.
+    pub last_failure: Option<String>,
     /// Its last log lines, oldest first.
     pub log: Vec<LogLine>,
 }
@@ -137,6 +139,7 @@ impl Entry {
             capabilities: manifest.map(|manifest| manifest.capabilities.clone()).unwrap_or_default(),
             limits: None,
             counters: None,
+            last_failure: None,
             log: Vec::new(),
         };
         match &self.state {
@@ -160,6 +163,7 @@ fn serving(status: &mut PluginStatus, plugin: &Plugin) {
     status.derivation = Some(plugin.version.derivation.to_string());
     status.limits = Some(plugin.limits);
     status.counters = Some(plugin.counters.values(opened));
+    status.last_failure = plugin.counters.last_failure();
     status.log = plugin.ring.lines();
 }
 

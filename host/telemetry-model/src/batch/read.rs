@@ -239,7 +239,10 @@ impl<'a> Cursor<'a> {
             }
             end = offset;
         }
-        view.bytes = self.section(end).map_err(|_| self.error("an offset is past the end of the data"))?;
+        if end > self.data.len().saturating_sub(self.at) {
+            return Err(self.error("an offset is past the end of the data"));
+        }
+        view.bytes = self.section(end)?;
         if matches!(view.kind, Kind::Bytes) {
             return Ok(());
         }
