@@ -2,5 +2,6 @@
 
 mod api;
 mod harness;
+mod plugins;
 mod scenarios;
 mod tidy;
