@@ -114,6 +114,34 @@ fn nothing_in_gives_nothing_out() {
     }
 }
 
+#[test]
+fn no_validator_rejects_what_monitors_really_send() {
+    let events: Vec<_> = ["monitor-events", "legacy-events"].into_iter().flat_map(golden).collect();
+    assert_eq!(events.len(), 380);
+    for (folder, _) in of_kinds(&[PluginKind::Validator]) {
+        let (trial, _scratch) = trial(&folder);
+        let answers = trial.answer(&trial.rows(&events).unwrap()).unwrap();
+        let said: Vec<_> = answers.iter().flat_map(|row| row.as_array().unwrap()).map(|one| (&one["code"], &one["severity"])).collect();
+        assert!(said.iter().all(|(_, severity)| **severity == "flag"), "{said:?}");
+        let known = ["schema-version-absent", "trace-id-null", "agent-id-absent", "level-absent"];
+        assert!(said.iter().all(|(code, _)| known.contains(&code.as_str().unwrap())), "{}: {said:?}", folder.display());
+    }
+}
+
+fn golden(name: &str) -> Vec<Json> {
+    let path = plugins().join("../tests/fixtures/golden").join(name).with_extension("ndjson");
+    let row = |line: &str| {
+        let event: Json = serde_json::from_str(line).unwrap();
+        let members = ["timestamp", "name", "level", "schema_version", "trace_id", "span_id", "parent_span_id", "agent_id"];
+        let mut row: Map<String, Json> = members.map(|member| (format!("event.{member}"), event[member].clone())).into_iter().collect();
+        for (key, value) in event["attributes"].as_object().unwrap() {
+            row.insert(format!("attributes[{}]", json!(key)), value.clone());
+        }
+        Json::Object(row)
+    };
+    fs::read_to_string(path).unwrap().lines().map(row).collect()
+}
+
 fn plugins() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins")
 }
