@@ -65,3 +65,35 @@ impl Gate {
 async fn pass(router: Router, request: Request<Body>) -> Response {
     router.oneshot(request).await.into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::StatusCode;
+    use axum::routing::get;
+
+    fn request(path: &str) -> Request<Body> {
+        Request::builder().uri(path).body(Body::empty()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn health_says_starting_and_others_wait() {
+        let (key, gate) = Gate::closed();
+        let starting = gate.clone().answer(request("/v1/health")).await;
+        assert_eq!(starting.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(starting.headers().contains_key("retry-after"));
+        let body = axum::body::to_bytes(starting.into_body(), 100).await.unwrap();
+        assert_eq!(&body[..], br#"{"status":"starting"}"#);
+        let waiting = tokio::spawn(gate.clone().answer(request("/x")));
+        key.open(Router::new().route("/x", get(|| async { "here" })));
+        assert_eq!(waiting.await.unwrap().status(), StatusCode::OK);
+        assert_eq!(gate.answer(request("/v1/health")).await.status(), StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test]
+    async fn a_start_that_failed_turns_requests_away() {
+        let (key, gate) = Gate::closed();
+        drop(key);
+        assert_eq!(gate.answer(request("/x")).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+}
