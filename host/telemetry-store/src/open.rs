@@ -69,6 +69,9 @@ pub(crate) fn readers(settings: &StoreSettings) -> Result<r2d2::Pool<SqliteConne
     r2d2::Pool::builder()
         .max_size(settings.pool_size.max(1))
         .min_idle(Some(0))
+        // Nothing to wake up for: connections cost little and keep their prepared statements.
+        .idle_timeout(None)
+        .max_lifetime(None)
         .test_on_check_out(false)
         .connection_timeout(Duration::from_secs(30))
         .build(manager)

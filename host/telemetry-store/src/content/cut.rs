@@ -17,6 +17,10 @@ const STRING_MIN: usize = 256;
 const ELEMENT_MIN: usize = 32;
 /// The same inside such an element: it comes again with it, so a reference must save more.
 const INNER_ELEMENT_MIN: usize = 128;
+/// An event with so many pieces already is no history of messages: from then on pieces must be longer, or their rows would take more
+/// room than the event.
+const MANY_PIECES: usize = 4_096;
+const LONG: usize = 1_024;
 /// Deeper nesting is not looked into. The decoder allows less.
 const NESTING_MAX: u16 = 512;
 
@@ -107,7 +111,7 @@ impl Walk<'_> {
         self.value(level - 1);
         let end = self.at;
         let holes = self.document.holes_since(mark);
-        let least = if level == MAX_DEPTH as i8 { ELEMENT_MIN } else { INNER_ELEMENT_MIN };
+        let least = self.least(if level == MAX_DEPTH as i8 { ELEMENT_MIN } else { INNER_ELEMENT_MIN });
         if holes == 0 {
             if end - start >= least {
                 self.document.reset(mark);
@@ -131,12 +135,16 @@ impl Walk<'_> {
     fn string(&mut self, level: i8) {
         let start = self.at;
         self.skip_string();
-        if level >= 0 && self.at - start > STRING_MIN {
+        if level >= 0 && self.at - start > self.least(STRING_MIN) {
             self.flush(start);
             let end = self.at;
             let digest = self.digest(0, self.text.get(start..end).unwrap_or_default().as_bytes(), &[]);
             self.reference(digest, 0, Body::Raw { source: self.source, start: start as u32, end: end as u32 }, end);
         }
+    }
+
+    fn least(&self, usual: usize) -> usize {
+        if self.pieces.len() < MANY_PIECES { usual } else { usual.max(LONG) }
     }
 
     fn child(&self, hole: Hole) -> Option<(u8, Digest)> {
