@@ -123,11 +123,11 @@ impl<'c> AttributeReader<'c> {
     }
 }
 
-const EVENT: &str = "select attributes, context, derived from event_rows where id = ?1";
-const OTHERS: &str = "select e.attributes, e.context, e.derived from event_rows e join event_kinds k on k.id = e.kind
+pub(super) const EVENT: &str = "select attributes, context, derived from event_rows where id = ?1";
+pub(super) const OTHERS: &str = "select e.attributes, e.context, e.derived from event_rows e join event_kinds k on k.id = e.kind
     where e.trace = ?1 and e.timestamp >= ?2 and e.timestamp <= ?3 and e.span = ?4 and k.family = ?5 and e.id <> ?6
     order by e.timestamp, e.id";
-const SESSION: &str = "select attributes, context, derived from event_rows where session = ?1 order by timestamp, id";
+pub(super) const SESSION: &str = "select attributes, context, derived from event_rows where session = ?1 order by timestamp, id";
 
 /// Text with the text of a string, a number by its value, anything else as JSON.
 fn equals(json: &JsonText, text: &str) -> bool {

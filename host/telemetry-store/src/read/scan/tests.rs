@@ -4,7 +4,7 @@ use rusqlite::types::Value;
 use telemetry_model::query::{Filter, GroupKey, Interval, RowQuery, RowScan, RowSink, Window};
 use telemetry_model::{Batch, BatchView, Field, FieldType, Relation, Timestamp};
 
-use super::{ScanError, plan};
+use super::{ScanError, attributes, plan};
 use crate::read::fixture::Fixture;
 
 const HOUR: i64 = 3_600_000_000_000;
@@ -252,5 +252,46 @@ fn every_window_is_sought_in_an_index_led_by_time() {
                 assert!(steps.iter().all(|step| !step.starts_with("SCAN") && !step.contains("TEMP B-TREE")), "{steps:?}");
             }
         }
+    }
+}
+
+#[test]
+fn a_session_has_the_attributes_of_its_events_by_time() {
+    let fixture = Fixture::new();
+    let session = fixture.string("s");
+    let of_session = [("session", Value::Integer(session))];
+    fixture.event(20, "b", "a", &of_session, &[("early", "\"late\""), ("once", "7")]);
+    fixture.event(10, "a", "a", &of_session, &[("early", "\"first\"")]);
+    fixture.event(5, "a", "a", &[], &[("early", "\"not the session's\"")]);
+    fixture.insert(
+        "session_rows",
+        &[
+            ("session", Value::Integer(session)),
+            ("agent", Value::Integer(fixture.string("a"))),
+            ("start_time", Value::Integer(10)),
+            ("end_time", Value::Integer(20)),
+            ("event_count", Value::Integer(2)),
+        ],
+    );
+    let columns =
+        [("session_id", FieldType::Text), ("attributes[\"early\"]", FieldType::Text), ("attributes[\"once\"]", FieldType::Integer)];
+    let (lines, _) = run(&fixture, &query(Relation::Sessions, &columns));
+    assert_eq!(lines, [r#"0: Text("s") Text("first") Integer(7)"#]);
+}
+
+#[test]
+fn events_behind_a_row_are_sought() {
+    let fixture = Fixture::new();
+    fixture.connection.execute_batch("begin").unwrap();
+    (0..1_000).rev().for_each(|time| drop(fixture.call(time, "a", None, None)));
+    fixture.connection.execute_batch("commit").unwrap();
+    for (sql, values, index) in [
+        (attributes::EVENT, 1, "INTEGER PRIMARY KEY"),
+        (attributes::OTHERS, 6, "event_rows_trace"),
+        (attributes::SESSION, 1, "event_rows_session"),
+    ] {
+        let steps = fixture.query_plan(sql, &vec![Value::Integer(1); values]);
+        assert!(steps[0].starts_with("SEARCH") && steps[0].contains(index), "{steps:?}");
+        assert!(steps.iter().all(|step| !step.starts_with("SCAN") && !step.contains("TEMP B-TREE")), "{steps:?}");
     }
 }
