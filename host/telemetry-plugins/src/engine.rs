@@ -78,7 +78,7 @@ fn config(memory: Memory) -> Config {
             config.memory_reservation(MAX_MEMORY as u64).memory_guard_size(64 << 10);
         }
         Memory::OnDemand => {
-            config.memory_reservation(0).memory_guard_size(64 << 10).memory_may_move(true);
+            config.memory_reservation(0).memory_reservation_for_growth(1 << 20).memory_guard_size(64 << 10).memory_may_move(true);
         }
     }
     if memory != Memory::OnDemand {
