@@ -1,5 +1,7 @@
 //! From a plugin's folder to one `.wasm` file.
 
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +22,23 @@ pub struct BuildSettings {
     pub jobs: Option<u32>,
     /// Refuse a `Cargo.lock` that is missing or would change.
     pub locked: bool,
+}
+
+impl BuildSettings {
+    /// From the environment: `CYLESTIO_GUEST_TARGET_DIR` (else `cylestio-server/guests` in the user's cache folder), `CARGO_HOME`, `PATH`.
+    pub fn from_environment(variables: impl Iterator<Item = (OsString, OsString)>) -> Self {
+        let variables: BTreeMap<OsString, OsString> = variables.filter(|(_, value)| !value.is_empty()).collect();
+        let folder = |name: &str| variables.get(OsStr::new(name)).map(PathBuf::from);
+        let home = folder("HOME").unwrap_or_else(std::env::temp_dir);
+        let cache = folder("XDG_CACHE_HOME").unwrap_or_else(|| home.join(".cache"));
+        BuildSettings {
+            target_dir: folder("CYLESTIO_GUEST_TARGET_DIR").unwrap_or_else(|| cache.join("cylestio-server/guests")),
+            cargo_home: folder("CARGO_HOME").unwrap_or_else(|| home.join(".cargo")),
+            search_path: variables.get(OsStr::new("PATH")).map(|path| path.to_string_lossy().into_owned()).unwrap_or_default(),
+            jobs: None,
+            locked: false,
+        }
+    }
 }
 
 /// A built component.

@@ -52,6 +52,12 @@ pub enum Action {
 pub enum PluginAction {
     /// Compiles every plugin into the cache, as the first start does by itself
     Compile,
+    /// Builds the plugin in each folder: writes `<id>.wasm` beside its `plugin.toml`
+    Build {
+        /// A folder with `Cargo.toml` and `plugin.toml`
+        #[arg(required = true)]
+        folders: Vec<PathBuf>,
+    },
 }
 
 /// Looks at the configuration.

@@ -3,11 +3,13 @@
 mod arguments;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
+use telemetry_devkit::BuildSettings;
 use telemetry_model::time::SystemClock;
 use telemetry_plugins::Catalog;
 use telemetry_server::config::{self, Config, Policy};
@@ -29,14 +31,28 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let loaded = config::load(&arguments.sources(std::env::vars_os()))?;
+    let load = || config::load(&arguments.sources(std::env::vars_os()));
     let mut out = std::io::stdout();
     match &arguments.action {
-        Some(Action::Config(ConfigAction::Show)) => write!(out, "{}", loaded.show()).context("printing the configuration"),
-        Some(Action::Config(ConfigAction::Check)) => writeln!(out, "the configuration is fine").context("printing"),
-        Some(Action::Plugin(PluginAction::Compile)) => compile(&loaded.config),
-        None => start(loaded.config),
+        Some(Action::Config(ConfigAction::Show)) => write!(out, "{}", load()?.show()).context("printing the configuration"),
+        Some(Action::Config(ConfigAction::Check)) => {
+            load()?;
+            writeln!(out, "the configuration is fine").context("printing")
+        }
+        Some(Action::Plugin(PluginAction::Compile)) => compile(&load()?.config),
+        Some(Action::Plugin(PluginAction::Build { folders })) => build(folders),
+        None => start(load()?.config),
     }
+}
+
+/// Builds plugins; needs no configuration.
+fn build(folders: &[PathBuf]) -> anyhow::Result<()> {
+    let settings = BuildSettings::from_environment(std::env::vars_os());
+    for folder in folders {
+        let built = telemetry_devkit::build(folder, &settings).with_context(|| format!("building `{}`", folder.display()))?;
+        writeln!(std::io::stdout(), "{} ({} bytes)", built.path.display(), built.component.len()).context("printing")?;
+    }
+    Ok(())
 }
 
 /// Compiles into the cache and ends.
