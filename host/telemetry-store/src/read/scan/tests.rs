@@ -283,7 +283,9 @@ fn a_session_has_the_attributes_of_its_events_by_time() {
 fn events_behind_a_row_are_sought() {
     let fixture = Fixture::new();
     fixture.connection.execute_batch("begin").unwrap();
-    (0..1_000).rev().for_each(|time| drop(fixture.call(time, "a", None, None)));
+    for time in (0..1_000).rev() {
+        fixture.call(time, "a", None, None);
+    }
     fixture.connection.execute_batch("commit").unwrap();
     for (sql, values, index) in [
         (attributes::EVENT, 1, "INTEGER PRIMARY KEY"),
