@@ -127,7 +127,7 @@ impl From<ReportError> for ApiError {
                 ApiError::validation(format!("metric `{metric}` declines its parameters")).with("parameters", reason)
             }
             ReportError::Metric(MetricError::Failed { id, error }) => match error {
-                CallError::Deadline(_) => ApiError::plugin_timeout(&id, error),
+                CallError::Deadline(_) | CallError::Waited(_) => ApiError::plugin_timeout(&id, error),
                 CallError::Host(_) => ApiError::overloaded(format!("metric `{id}` {error}"), 1),
                 other => ApiError::plugin_failed(&id, other),
             },
