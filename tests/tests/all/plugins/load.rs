@@ -12,6 +12,7 @@ use super::{event, server};
 const LOAD: usize = 8;
 
 /// How long the machine is kept busy: 5 s, or what the environment says.
+#[allow(clippy::disallowed_methods, reason = "the longer run is asked for by hand")]
 fn duration() -> Duration {
     let seconds = std::env::var("PLUGIN_LOAD_SECONDS").ok().and_then(|text| text.parse().ok());
     Duration::from_secs(seconds.unwrap_or(5))
