@@ -1,5 +1,6 @@
 //! The built parts of the server, made once at start and handed to every request.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,7 @@ impl App {
     pub fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let store = Store::open(config.store_settings())?;
         let settings = config.plugins.settings().map_err(StartError::Grants)?;
+        make_folder(settings.path.as_deref());
         let plugins = Arc::new(Catalog::open(settings)?);
         report(&plugins);
         let pool = MetricPool::start(config.plugins.metric_threads as usize, config.plugins.metric_queue as usize)
@@ -100,6 +102,15 @@ impl App {
     pub fn close(&self) {
         self.pipeline.close();
         self.store.close();
+    }
+}
+
+/// Makes the drop-in folder, so that there is a place to drop plugins into. Without it the server is whole all the same.
+fn make_folder(path: Option<&Path>) {
+    if let Some(path) = path
+        && let Err(error) = std::fs::create_dir_all(path)
+    {
+        tracing::warn!(plugins.path = %path.display(), %error, "drop-in folder not made");
     }
 }
 

@@ -29,3 +29,9 @@ fn an_unknown_plugin_is_not_found() {
     assert_eq!((answer.status, &answer.json["error"]["code"]), (404, &"NOT_FOUND".into()), "{}", answer.text);
     assert_eq!(server.get("/v1/health").json["status"], "ok");
 }
+
+#[test]
+fn the_drop_in_folder_is_made() {
+    let server = Server::start_with(|config, folder| config.plugins.path = Some(folder.join("deep/er/plugins")));
+    assert!(server.folder().join("deep/er/plugins").is_dir());
+}
