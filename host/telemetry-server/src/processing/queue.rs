@@ -3,6 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+/// So few units are not shared out: calling the plugins for each part would cost more than waiting for one taker.
+const WORTH_JOINING: usize = 16;
+
 /// First in, first out, for several takers. What may wait is bounded by the bytes that its units hold, not here.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
@@ -14,12 +17,14 @@ pub(super) struct Queue<T> {
 #[derive(Debug)]
 struct Waiting<T> {
     units: VecDeque<T>,
+    /// Takers that wait for a unit.
+    idle: usize,
     closed: bool,
 }
 
 impl<T> Queue<T> {
     pub(super) fn new(takers: usize) -> Self {
-        let waiting = Waiting { units: VecDeque::new(), closed: false };
+        let waiting = Waiting { units: VecDeque::new(), idle: 0, closed: false };
         Queue { waiting: Mutex::new(waiting), ready: Condvar::new(), takers: takers.max(1) }
     }
 
@@ -30,19 +35,25 @@ impl<T> Queue<T> {
             return Err(unit);
         }
         waiting.units.push_back(unit);
+        let wake = waiting.idle > 0;
         drop(waiting);
-        self.ready.notify_one();
+        if wake {
+            self.ready.notify_one();
+        }
         Ok(())
     }
 
-    /// Waits for a unit and takes it with those behind it, while `joins` agrees to each: at most this taker's share of all.
+    /// Waits for a unit and takes it with those behind it, while `joins` agrees to each: at most this taker's share of all,
+    /// or [`WORTH_JOINING`].
     /// Empty when the queue is closed and nothing is left.
     pub(super) fn take(&self, mut joins: impl FnMut(&T) -> bool) -> Vec<T> {
         let mut waiting = self.lock();
         while waiting.units.is_empty() && !waiting.closed {
+            waiting.idle += 1;
             waiting = self.ready.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting.idle -= 1;
         }
-        let share = waiting.units.len().div_ceil(self.takers);
+        let share = waiting.units.len().div_ceil(self.takers).max(WORTH_JOINING);
         let mut taken = Vec::with_capacity(share);
         while taken.len() < share && waiting.units.front().is_some_and(|unit| joins(unit) || taken.is_empty()) {
             taken.extend(waiting.units.pop_front());
@@ -68,13 +79,12 @@ mod tests {
     #[test]
     fn takers_share_what_waits_in_order() {
         let queue = Queue::new(2);
-        for unit in 0..5 {
-            queue.push(unit).unwrap();
-        }
-        assert_eq!(queue.take(|_| true), [0, 1, 2]);
-        assert_eq!(queue.take(|_| false), [3]);
+        (0..50).for_each(|unit| queue.push(unit).unwrap());
+        assert_eq!(queue.take(|_| true), (0..25).collect::<Vec<_>>());
+        assert_eq!(queue.take(|_| true), (25..41).collect::<Vec<_>>());
+        assert_eq!(queue.take(|_| false), [41]);
         queue.close();
         assert_eq!(queue.push(9), Err(9));
-        assert_eq!((queue.take(|_| true), queue.take(|_| true)), (vec![4], vec![]));
+        assert_eq!((queue.take(|_| true).len(), queue.take(|_| true)), (8, vec![]));
     }
 }
