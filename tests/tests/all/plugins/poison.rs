@@ -93,3 +93,17 @@ fn a_good_batch_in_between_keeps_it_closed() {
     assert_eq!(status(&server, "fragile")["state"], "serving");
     assert_eq!(server.count("select count(*) from attributes where key = 'fragile.mark'"), 12 + 3);
 }
+
+#[test]
+fn a_thousand_looping_rows_are_not_all_waited_for() {
+    let server = server(&[&Guest::enricher("doubles", LOOPS_AT_13)]);
+    server.accept_batch(&vec![event(13); 1000]);
+    let plugin = status(&server, "doubles");
+    assert_eq!(plugin["state"], "breaker-open");
+    let ended = outcomes(&server, "doubles");
+    let [(left_out, skipped), (tried, looped)] = &*ended else { panic!("{ended:?}") };
+    assert_eq!((&**left_out, &**tried, skipped + looped), ("breaker-open", "deadline", 1000));
+    // A quarter of a second's CPU time at two milliseconds a row.
+    assert!(*looped < 200, "{ended:?}");
+    assert_eq!(server.count("select count(*) from attributes where key = 'event.category'"), 1000);
+}
