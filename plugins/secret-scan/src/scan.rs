@@ -35,12 +35,11 @@ const fn hooks() -> [u8; 256] {
 pub fn scan(text: &[u8], mut found: impl FnMut(Kind)) {
     let mut at = 0;
     while let Some(byte) = text.get(at) {
-        let hook = HOOKS[*byte as usize];
-        if hook == PLAIN {
-            at += 1;
-            continue;
-        }
-        let hit = match hook {
+        let hit = match HOOKS[*byte as usize] {
+            PLAIN => {
+                at = next_hook(text, at + 1);
+                continue;
+            }
             HYPHEN => hyphen(text, at),
             UNDERSCORE => underscore(text, at),
             CAPITAL_I => capital_i(text, at),
@@ -62,6 +61,19 @@ pub fn scan(text: &[u8], mut found: impl FnMut(Kind)) {
             None => at += 1,
         }
     }
+}
+
+/// The first byte from `at` on that is a hook, or the end; eight bytes at a time while there is none.
+fn next_hook(text: &[u8], mut at: usize) -> usize {
+    while let Some([a, b, c, d, e, f, g, h]) = text.get(at..).and_then(<[u8]>::first_chunk) {
+        let hook = |byte: &u8| HOOKS[*byte as usize];
+        if hook(a) | hook(b) | hook(c) | hook(d) | hook(e) | hook(f) | hook(g) | hook(h) != PLAIN {
+            break;
+        }
+        at += 8;
+    }
+    let rest = text.get(at..).unwrap_or_default();
+    at + rest.iter().position(|byte| HOOKS[*byte as usize] != PLAIN).unwrap_or(rest.len())
 }
 
 /// `sk-`, `xox?-`, `glpat-`, `-----BEGIN`.
@@ -184,18 +196,19 @@ enum Digits {
 
 /// A run of digits whose first is one that cards begin with.
 fn digits(text: &[u8], at: usize) -> Digits {
-    let end = long_run(text, at, |byte| byte.is_ascii_digit());
+    let group = |digits: &[u8; 4]| digits.iter().all(u8::is_ascii_digit);
     let before = at.checked_sub(1).and_then(|before| text.get(before)).copied().unwrap_or(b' ');
-    if end - at < 4 || matches!(before, b'.' | b'-' | b'_' | b'+' | b'0'..=b'9') || !edge(text, at) {
-        return Digits::Other(end);
+    if !text[at..].first_chunk().is_some_and(group) || matches!(before, b'.' | b'+') || !edge(text, at) {
+        return Digits::Other(at + 1);
     }
-    card(text, at).map_or(Digits::Other(end), Digits::Card)
+    card(text, at).map_or_else(|| Digits::Other(long_run(text, at, |byte| byte.is_ascii_digit())), Digits::Card)
 }
 
-/// Whether a word can begin at `start`: nothing before it belongs to the same word.
+/// Whether a token can begin at `start`: nothing before it belongs to the same one. So no byte is looked at for more than a few tokens,
+/// however the text is made.
 fn edge(text: &[u8], start: usize) -> bool {
     let Some(before) = start.checked_sub(1).and_then(|before| text.get(before)) else { return true };
-    if !before.is_ascii_alphanumeric() {
+    if !is_token(*before) {
         return true;
     }
     matches!(before, b'n' | b't' | b'r' | b'b' | b'f') && is_escaped(text, start - 1)
@@ -211,7 +224,7 @@ fn ends(text: &[u8], at: usize, word: &[u8]) -> bool {
     text[..at].ends_with(word)
 }
 
-/// The end of the run of `wanted` bytes from `start`, at most 256 on: a key is no longer, and hostile text costs no more a byte.
+/// The end of the run of `wanted` bytes from `start`, at most 256 on: a key is no longer.
 fn run(text: &[u8], start: usize, wanted: impl Fn(u8) -> bool) -> usize {
     run_within(text, start, 256, wanted)
 }
@@ -279,6 +292,7 @@ mod tests {
             "2026-11-23T08:00:31.183396Z plan:140430309234496:1795420850.6684616",
             "{\"a\":4111111111111112,\"b\":0.4111111111111111,\"c\":-4111111111111111}",
             "550e8400-e29b-41d4-a716-446655440000",
+            "-4111111111111111 +4111111111111111 a4111111111111111",
         ] {
             assert_eq!(kinds(text), [], "{text}");
         }
