@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::c;
 use crate::digest::{DigestError, Sources};
 use crate::section::{self, BuildNote};
 use crate::toolchain::{TARGET, Toolchain, ToolchainError};
@@ -61,11 +62,11 @@ pub enum BuildError {
     /// No compiler.
     #[error(transparent)]
     Toolchain(#[from] ToolchainError),
-    /// Cargo could not be started.
-    #[error("cannot run cargo")]
+    /// The compiler could not be started.
+    #[error("cannot run the compiler")]
     Start(#[source] std::io::Error),
-    /// Cargo failed; it has said why on standard error.
-    #[error("cargo could not compile `{0}`")]
+    /// The compiler failed; it has said why on standard error.
+    #[error("the compiler could not compile `{0}`")]
     Compile(String),
     /// What cargo made could not be read, or the component not be written.
     #[error("cannot access `{path}`")]
@@ -94,9 +95,14 @@ const STACK_BYTES: u32 = 128 * 1024;
 /// One variant a step.
 pub fn build(plugin_dir: &Path, settings: &BuildSettings) -> Result<Built, BuildError> {
     let sources = Sources::find(plugin_dir)?;
-    let toolchain = Toolchain::find()?;
-    let module = compile(&sources, &toolchain, settings)?;
-    let note = BuildNote { toolchain: toolchain.describe()?, source_sha256: sources.digest()?, sdk: sources.sdk_name.clone() };
+    let (module, toolchain) = match &sources.package {
+        Some(package) => {
+            let toolchain = Toolchain::find()?;
+            (compile(&sources, package, &toolchain, settings)?, toolchain.describe()?)
+        }
+        None => c::compile(&sources, settings)?,
+    };
+    let note = BuildNote { toolchain, source_sha256: sources.digest()?, sdk: sources.sdk_name.clone() };
     let component =
         componentize(&module, &sources.manifest, &note).map_err(|problem| BuildError::Component { id: sources.id.clone(), problem })?;
     let path = sources.plugin.join(format!("{}.wasm", sources.id));
@@ -116,7 +122,7 @@ pub fn componentize(module: &[u8], manifest: &str, note: &BuildNote) -> Result<V
     Ok(component)
 }
 
-fn compile(sources: &Sources, toolchain: &Toolchain, settings: &BuildSettings) -> Result<Vec<u8>, BuildError> {
+fn compile(sources: &Sources, package: &str, toolchain: &Toolchain, settings: &BuildSettings) -> Result<Vec<u8>, BuildError> {
     let mut command = toolchain.command(&settings.search_path);
     if let Some(jobs) = settings.jobs {
         command.arg(format!("-j{jobs}"));
@@ -138,9 +144,9 @@ fn compile(sources: &Sources, toolchain: &Toolchain, settings: &BuildSettings) -
         .status()
         .map_err(BuildError::Start)?;
     if !status.success() {
-        return Err(BuildError::Compile(sources.package.clone()));
+        return Err(BuildError::Compile(package.to_owned()));
     }
-    let path = settings.target_dir.join(TARGET).join("release").join(format!("{}.wasm", sources.package.replace('-', "_")));
+    let path = settings.target_dir.join(TARGET).join("release").join(format!("{}.wasm", package.replace('-', "_")));
     fs::read(&path).map_err(|source| BuildError::File { path, source })
 }
 

@@ -37,8 +37,8 @@ pub struct Sources {
     pub id: String,
     /// `kind` of the manifest.
     pub kind: String,
-    /// The package's name in `Cargo.toml`.
-    pub package: String,
+    /// The package's name in `Cargo.toml`; `None` for C.
+    pub package: Option<String>,
     /// The SDK's folder, when the package depends on it by path.
     pub sdk: Option<PathBuf>,
     /// Name and version of the SDK.
@@ -46,13 +46,18 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Reads `plugin.toml` and `Cargo.toml` of `plugin_dir`.
+    /// Reads `plugin.toml` of `plugin_dir` and, unless there is a `src/plugin.c`, its `Cargo.toml`.
     ///
     /// # Errors
     /// When one is missing or lacks `id`, `kind` or the package's name.
     pub fn find(plugin_dir: &Path) -> Result<Self, DigestError> {
         let plugin = fs::canonicalize(plugin_dir).map_err(|source| DigestError::Read { path: plugin_dir.to_owned(), source })?;
         let (manifest, manifest_table) = table(&plugin.join("plugin.toml"))?;
+        let (id, kind) =
+            (text(&manifest_table, &["id"], &plugin.join("plugin.toml"))?, text(&manifest_table, &["kind"], &plugin.join("plugin.toml"))?);
+        if plugin.join(C_SOURCE).exists() {
+            return Ok(Sources { plugin, manifest, id, kind, package: None, sdk: None, sdk_name: String::new() });
+        }
         let (_, cargo) = table(&plugin.join("Cargo.toml"))?;
         let sdk_path = cargo
             .get("dependencies")
@@ -66,9 +71,9 @@ impl Sources {
             None => String::new(),
         };
         Ok(Sources {
-            id: text(&manifest_table, &["id"], &plugin.join("plugin.toml"))?,
-            kind: text(&manifest_table, &["kind"], &plugin.join("plugin.toml"))?,
-            package: text(&cargo, &["package", "name"], &plugin.join("Cargo.toml"))?,
+            id,
+            kind,
+            package: Some(text(&cargo, &["package", "name"], &plugin.join("Cargo.toml"))?),
             sdk_name: if sdk.is_some() { format!("{SDK} {sdk_version}") } else { String::new() },
             plugin,
             manifest,
@@ -83,7 +88,8 @@ impl Sources {
     /// When a file cannot be read.
     pub fn digest(&self) -> Result<String, DigestError> {
         let mut files = Vec::new();
-        for name in ["Cargo.toml", "Cargo.lock", "plugin.toml"] {
+        let lists: &[_] = if self.package.is_some() { &["Cargo.toml", "Cargo.lock", "plugin.toml"] } else { &["plugin.toml"] };
+        for name in lists {
             files.push((format!("plugin/{name}"), self.plugin.join(name)));
         }
         collect(&self.plugin.join("src"), "plugin/src", &mut files)?;
@@ -108,6 +114,8 @@ impl Sources {
     }
 }
 
+/// The source of a plugin in C.
+pub(crate) const C_SOURCE: &str = "src/plugin.c";
 const SDK: &str = "cylestio-plugin-sdk";
 
 /// The digest of the sources of the plugin in `plugin_dir`; a built component holds it in its note.

@@ -3,6 +3,7 @@
 //! One file is the plugin: the component carries its manifest and a note of how it was built as custom sections.
 
 pub mod build;
+mod c;
 pub mod cases;
 pub mod digest;
 pub mod rows;

@@ -27,6 +27,9 @@ pub enum ToolchainError {
          `apt-get install --no-install-recommends rustc-web cargo-web rust-web-src lld-22`"
     )]
     NotFound,
+    /// Nothing that compiles C for WebAssembly.
+    #[error("no C compiler for wasm32 found; run `pip install ziglang`, or install zig or clang with lld")]
+    NoCCompiler,
     /// The compiler does not say its version.
     #[error("cannot run `{0}`")]
     Version(String, #[source] std::io::Error),
