@@ -21,47 +21,56 @@ impl<'a> Row<'a> {
     ///
     /// # Panics
     /// Here and below: when the manifest does not read `field`, or as another type.
+    #[track_caller]
     pub fn text(&self, field: &'static str) -> Option<&'a str> {
         self.view.column(field, Type::Text).str(self.row)
     }
 
     /// The JSON text of `field`, whatever its type.
+    #[track_caller]
     pub fn json(&self, field: &'static str) -> Option<&'a str> {
         self.view.column(field, Type::Json).str(self.row)
     }
 
     /// The bytes of `field`.
+    #[track_caller]
     pub fn bytes(&self, field: &'static str) -> Option<&'a [u8]> {
         self.view.column(field, Type::Bytes).bytes(self.row)
     }
 
     /// The integer of `field`.
+    #[track_caller]
     pub fn integer(&self, field: &'static str) -> Option<i64> {
         self.view.column(field, Type::Integer).cell(self.row).map(i64::from_le_bytes)
     }
 
     /// The number of `field`, finite.
+    #[track_caller]
     pub fn real(&self, field: &'static str) -> Option<f64> {
         self.view.column(field, Type::Real).cell(self.row).map(f64::from_le_bytes)
     }
 
     /// The time of `field`, UTC nanoseconds.
+    #[track_caller]
     pub fn time(&self, field: &'static str) -> Option<i64> {
         self.view.column(field, Type::Time).cell(self.row).map(i64::from_le_bytes)
     }
 
     /// true or false.
+    #[track_caller]
     pub fn boolean(&self, field: &'static str) -> Option<bool> {
         self.view.column(field, Type::Boolean).flag(self.row)
     }
 
     /// Whether the row has a value for `field` that is not of the declared type.
+    #[track_caller]
     pub fn is_mismatched(&self, field: &'static str) -> bool {
         let column = self.view.find(field);
         column.mismatched.is_some_and(|bitmap| bit(bitmap, self.row))
     }
 
     /// Whether the row has no value at all for `field`, neither of the declared type nor of another.
+    #[track_caller]
     pub fn is_absent(&self, field: &'static str) -> bool {
         let column = self.view.find(field);
         !column.is_present(self.row) && !column.mismatched.is_some_and(|bitmap| bit(bitmap, self.row))
@@ -127,6 +136,7 @@ impl<'a> View<'a> {
         Row { view: self, row }
     }
 
+    #[track_caller]
     #[inline]
     fn find(&self, field: &'static str) -> &Cells<'a> {
         match place(&self.places, self.manifest.reads, field).and_then(|column| self.columns.get(column)) {
@@ -135,6 +145,7 @@ impl<'a> View<'a> {
         }
     }
 
+    #[track_caller]
     #[inline]
     fn column(&self, field: &'static str, ty: Type) -> &Cells<'a> {
         let column = self.find(field);
