@@ -34,7 +34,7 @@ fn built_components_match_their_sources() {
             .and_then(|note| BuildNote::from_json(&String::from_utf8_lossy(&note)));
         let manifest = telemetry_devkit::section(&component, telemetry_devkit::section::MANIFEST);
         if note.map(|note| note.source_sha256) != Some(source_digest(&folder).expect("readable sources")) {
-            findings.push(format!("{name}: built from other sources: cargo run -p telemetry-devkit -- build plugins/{name}"));
+            findings.push(format!("{name}: built from other sources: cargo run -- plugin build plugins/{name}"));
         }
         if manifest != fs::read(folder.join("plugin.toml")).ok() {
             findings.push(format!("{name}: another manifest than plugin.toml"));
@@ -44,4 +44,19 @@ fn built_components_match_their_sources() {
         }
     }
     assert_none(&findings, "components that do not match");
+}
+
+#[test]
+fn every_plugin_has_cases_and_a_readme() {
+    let mut findings = Vec::new();
+    for folder in plugins() {
+        let name = folder.file_name().expect("a name").to_string_lossy().into_owned();
+        if !folder.join("README.md").exists() {
+            findings.push(format!("{name}: no README.md"));
+        }
+        if fs::read_dir(folder.join("cases")).map_or(0, Iterator::count) == 0 {
+            findings.push(format!("{name}: no cases"));
+        }
+    }
+    assert_none(&findings, "plugins that an author cannot learn from");
 }
