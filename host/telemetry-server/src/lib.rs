@@ -13,4 +13,4 @@ pub mod server;
 
 pub use app::App;
 pub use config::Config;
-pub use server::{RunningServer, StartError, serve};
+pub use server::{RunningServer, StartError, serve, serve_after};

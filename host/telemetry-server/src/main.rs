@@ -13,7 +13,7 @@ use telemetry_devkit::BuildSettings;
 use telemetry_model::time::SystemClock;
 use telemetry_plugins::Catalog;
 use telemetry_server::config::{self, Config, Policy};
-use telemetry_server::{logging, serve};
+use telemetry_server::{logging, serve_after};
 
 use arguments::{Action, Arguments, ConfigAction, PluginAction};
 
@@ -83,7 +83,6 @@ fn start(config: Config) -> anyhow::Result<()> {
     logging::start(&config.logging)?;
     logging::log_panics();
     warn(&config);
-    compile_apart(&config);
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if config.server.workers > 0 {
         builder.worker_threads(config.server.workers);
@@ -91,7 +90,7 @@ fn start(config: Config) -> anyhow::Result<()> {
     let runtime = builder.enable_all().build().context("starting the runtime")?;
     runtime.block_on(async {
         let stop = stop_signal()?;
-        let running = serve(config, Arc::new(SystemClock)).await?;
+        let running = serve_after(config, Arc::new(SystemClock), compile_apart).await?;
         tracing::info!(server.address = %running.addr, version = env!("CARGO_PKG_VERSION"), "listening");
         stop.await;
         tracing::info!("stopping");

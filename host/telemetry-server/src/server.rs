@@ -107,6 +107,18 @@ impl RunningServer {
 /// # Errors
 /// When the address cannot be bound or guarded, or a part cannot be opened.
 pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<RunningServer, StartError> {
+    serve_after(config, clock, |_| ()).await
+}
+
+/// [`serve`], with something that must be done before the parts are opened. It may block: requests wait for it as for the rest.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_after(
+    config: Config,
+    clock: Arc<dyn Clock>,
+    first: impl FnOnce(&Config) + Send + 'static,
+) -> Result<RunningServer, StartError> {
     let bind_error = |source| StartError::Bind { host: config.server.host.clone(), port: config.server.port, source };
     let listener = socket::listen(&config.server.host, config.server.port).await.map_err(bind_error)?;
     let addr = listener.local_addr().map_err(bind_error)?;
@@ -122,9 +134,14 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<RunningServe
     let connections = Arc::new(Semaphore::new(server.max_connections));
     let (stop, stopped) = watch::channel(false);
     let (open, gate) = Gate::closed();
+    tracing::info!(server.address = %addr, "starting");
     let listener = tokio::spawn(connection::accept(listener, gate, limits, connections, stopped));
 
-    let opened = tokio::task::spawn_blocking(move || App::open(config, clock)).await;
+    let opening = move || {
+        first(&config);
+        App::open(config, clock)
+    };
+    let opened = tokio::task::spawn_blocking(opening).await;
     let app = match opened {
         Ok(Ok(app)) => Arc::new(app),
         failed => {
