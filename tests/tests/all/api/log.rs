@@ -10,6 +10,22 @@ use crate::harness::Server;
 const CANARY: &str = "canary-7f3a9";
 const TOKEN: &str = "canary-7f3a9-read-token";
 
+/// Bodies with a prompt in them that no event is made of: not UTF-8, too deep, no object, a bad event among good ones, a key twice.
+fn refused_whole() -> Vec<Vec<u8>> {
+    let prompt = format!("{{\"role\": \"user\", \"content\": \"{CANARY}\"}}");
+    let deep = format!("{}{prompt}{}", "[".repeat(200), "]".repeat(200));
+    let good = json!({"timestamp": "2026-11-23T08:00:00Z", "name": "x", "attributes": {"a": CANARY}});
+    vec![
+        [prompt.as_bytes(), b"\xff\xfe"].concat(),
+        prompt.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        deep.into_bytes(),
+        format!("[{prompt}, {CANARY}]").into_bytes(),
+        format!("\"{CANARY}\"").into_bytes(),
+        json!({"events": [good, {"name": CANARY}, CANARY, [CANARY], null]}).to_string().into_bytes(),
+        format!("{{\"timestamp\": \"{CANARY}\", \"timestamp\": {{\"{CANARY}\": 1}}, \"name\": [\"{CANARY}\"]}}").into_bytes(),
+    ]
+}
+
 #[test]
 fn log_holds_no_payload_and_no_key() {
     let folder = tempfile::TempDir::new().unwrap();
@@ -29,11 +45,17 @@ fn log_holds_no_payload_and_no_key() {
         CANARY.to_owned(),
         json!({"timestamp": CANARY, "name": CANARY, "attributes": {"a": CANARY}}).to_string(),
     ];
+    let mut bodies = bodies.map(String::into_bytes).to_vec();
+    bodies.extend(refused_whole());
     for body in &bodies {
         for path in ["/v1/telemetry", "/v1/telemetry/batch", "/v1/telemetry?strict=1"] {
             server.post_with(path, &[("X-Api-Key", CANARY), ("Content-Type", "application/json")], body);
         }
+        for encoding in ["gzip", "deflate", CANARY] {
+            server.post_with("/v1/telemetry", &[("Content-Encoding", encoding)], body);
+        }
     }
+    assert!(server.count("select count(*) from quarantine") > 20);
     let token = format!("Authorization: Bearer {TOKEN}");
     for path in [
         "/v1/telemetry/events?agent_id=canary-7f3a9",
