@@ -58,6 +58,7 @@ fn default_file_equals_the_defaults_in_code() {
     let loaded = load(&Sources { file: Some(path), ..Sources::default() }).unwrap();
     assert_eq!(loaded.config, derived(Config::default()));
     assert_eq!(loaded.config.plugins.grants["secret-scan"].fields, ["event.attributes"]);
+    assert_eq!(loaded.config.plugins.grants["secret-scan"].declassify, ["secret.count", "secret.kinds"]);
 }
 
 #[test]

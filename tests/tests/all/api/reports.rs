@@ -66,6 +66,23 @@ fn every_shipped_metric_tells_the_golden_counts() {
 }
 
 #[test]
+fn events_are_counted_by_the_kinds_of_secrets_in_them() {
+    let server = Server::start();
+    let said = |text: &str| event("tool.error", json!({"tool.result": text}));
+    let texts = ["nothing", "my card is 4111 1111 1111 1111", "4111 1111 1111 1111 again", "use AKIAIOSFODNN7EXAMPLE and 4111111111111111"];
+    server.accept_batch(&texts.map(said));
+    for report in
+        [report(&server, "error-count?group_by=secret.kinds"), report(&server, "error-count?group_by=attributes%5B%22secret.kinds%22%5D")]
+    {
+        let rows = report["rows"].as_array().unwrap().iter();
+        let rows: Vec<_> =
+            rows.map(|row| (row["group"].as_object().unwrap().values().next().unwrap().clone(), row["values"]["errors"].clone())).collect();
+        let expected = [("aws-access-key,credit-card", 1), ("credit-card", 2)].map(|(kinds, count)| (json!(kinds), json!(count)));
+        assert_eq!(rows, [expected.to_vec(), vec![(Value::Null, json!(1))]].concat());
+    }
+}
+
+#[test]
 fn an_empty_database_gives_the_empty_state_not_an_error() {
     let server = Server::start();
     let calls = report(&server, "llm-calls");

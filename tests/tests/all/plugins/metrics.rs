@@ -72,6 +72,18 @@ fn a_dropped_in_metric_answers() {
     assert_eq!(values(&filtered, "total"), [json!(102)]);
 }
 
+/// The counts of secrets were read from content and hold none of it: the operator's default says so.
+#[test]
+fn a_metric_without_a_grant_reads_how_many_secrets_were_found() {
+    let secrets = Guest::metric("secrets", "(local.get $n)");
+    let secrets = secrets.clone().under(secrets.manifest.replace("llm.usage.n", "secret.count"));
+    let server = server(&[&secrets]);
+    let mut told = event(7);
+    told["attributes"]["tool.result"] = json!("AKIAIOSFODNN7EXAMPLE and 4111 1111 1111 1111");
+    server.accept_batch(&[told, event(8)]);
+    assert_eq!(values(&report(&server, "secrets"), "total"), [json!(2)]);
+}
+
 #[test]
 fn a_failing_metric_costs_its_own_report() {
     let bad = bad();
