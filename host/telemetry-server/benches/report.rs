@@ -28,7 +28,13 @@ fn main() {
     fill(&store);
     let plugins = Arc::new(Catalog::open(PluginSettings::default()).unwrap());
     let now = Timestamp(START + CALLS * SECOND);
-    let reports = Reports::new(store.clone(), plugins, Arc::new(FixedClock(now)), MetricPool::start(1, 8).unwrap());
+    let reports = Reports::new(
+        store.clone(),
+        plugins,
+        Arc::new(FixedClock(now)),
+        MetricPool::start(1, 8).unwrap(),
+        std::time::Duration::from_secs(600),
+    );
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let cases = [
         ("token-usage", ""),

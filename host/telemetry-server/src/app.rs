@@ -50,7 +50,8 @@ impl App {
         report(&plugins);
         let pool = MetricPool::start(config.plugins.metric_threads as usize, config.plugins.metric_queue as usize)
             .map_err(|_| StartError::Opening)?;
-        let reports = Reports::new(store.clone(), plugins.clone(), clock.clone(), pool);
+        let limit = Duration::from_secs(config.plugins.report_timeout_s);
+        let reports = Reports::new(store.clone(), plugins.clone(), clock.clone(), pool, limit);
         let pipeline = Pipeline::new(store.clone(), plugins.clone(), pipeline_settings(&config.server)).map_err(StartError::Workers)?;
         Ok(App { started_at: clock.now(), config, clock, store, plugins, reports, pipeline })
     }

@@ -25,7 +25,7 @@ pub use prepare::PreparedEvent;
 pub use read::{
     Activity, AgentOrder, AgentPage, AgentQuery, AgentRow, AlertCounts, AlertPage, AlertQuery, AlertRow, AttributeMap, EventCursor,
     EventPage, EventQuery, Provenance, QuarantineItem, QuarantinePage, QuarantineQuery, QuarantinedEvent, ScanError, SessionOrder,
-    SessionPage, SessionQuery, SessionRow, SessionState, Snapshot, StoredEvent, StoredPlugin, StoredRun, Writer,
+    SessionPage, SessionQuery, SessionRow, SessionState, Snapshot, Stop, StoredEvent, StoredPlugin, StoredRun, Writer,
 };
 pub use settings::StoreSettings;
 pub use store::Store;

@@ -2,12 +2,13 @@
 
 use std::cmp::Ordering;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use telemetry_model::query::{Filter, GroupKey, RowQuery};
 use telemetry_model::{Clock, Field, Relation, Timestamp};
 use telemetry_plugins::{CallError, Catalog, Metric, MetricError, MetricRun, MetricSpec, MetricUnavailable};
-use telemetry_store::{ScanError, Snapshot, Store, StoreError};
+use telemetry_store::{ScanError, Snapshot, Stop, Store, StoreError};
 
 use super::fill::TooManyGroups;
 use super::params::InvalidParams;
@@ -43,6 +44,12 @@ pub enum ReportError {
     /// The pool took no job or lost it.
     #[error(transparent)]
     Pool(#[from] PoolError),
+    /// It was not done in time, the wait for a thread included.
+    #[error("the report was not done within {} s", limit.as_secs())]
+    TimedOut {
+        /// `plugins.report_timeout_s`.
+        limit: Duration,
+    },
 }
 
 /// One row of a report.
@@ -82,12 +89,22 @@ pub struct Reports {
     plugins: Arc<Catalog>,
     clock: Arc<dyn Clock>,
     pool: MetricPool,
+    limit: Duration,
+}
+
+/// Ends the scan of a report that nobody waits for any more.
+struct StopWhenDropped(Stop);
+
+impl Drop for StopWhenDropped {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 impl Reports {
-    /// Over a store and a catalog.
-    pub fn new(store: Store, plugins: Arc<Catalog>, clock: Arc<dyn Clock>, pool: MetricPool) -> Self {
-        Reports { store, plugins, clock, pool }
+    /// Over a store and a catalog; `limit` bounds the wall time of one answer.
+    pub fn new(store: Store, plugins: Arc<Catalog>, clock: Arc<dyn Clock>, pool: MetricPool, limit: Duration) -> Self {
+        Reports { store, plugins, clock, pool, limit }
     }
 
     /// The time that windows count back from.
@@ -117,17 +134,22 @@ impl Reports {
         reports.pop().ok_or(ReportError::Pool(PoolError::Lost))
     }
 
-    /// Several reports over one snapshot, in order.
+    /// Several reports over one snapshot, in order. Dropped before it is done, it gives the thread back.
     ///
     /// # Errors
     /// The first that fails.
     pub async fn run_all(&self, asked: Vec<(Arc<Metric>, ReportRequest)>) -> Result<Vec<Report>, ReportError> {
         let (store, now) = (self.store.clone(), self.now());
+        let waiting = StopWhenDropped(Stop::default());
+        let stop = waiting.0.clone();
         let job = move || {
-            let snapshot = store.snapshot()?;
+            let snapshot = store.snapshot_until(&stop)?;
             asked.into_iter().map(|(metric, request)| compute(&snapshot, metric, request, now)).collect()
         };
-        self.pool.run(job).await?
+        match tokio::time::timeout(self.limit, self.pool.run(job)).await {
+            Ok(done) => done?,
+            Err(_) => Err(ReportError::TimedOut { limit: self.limit }),
+        }
     }
 }
 
@@ -137,6 +159,8 @@ fn compute(snapshot: &Snapshot, metric: Arc<Metric>, request: ReportRequest, now
         ScanError::Sink(error) => ReportError::Metric(error),
         ScanError::TooManyGroups { limit } => TooManyGroups { groups: limit + 1, limit }.into(),
         ScanError::Store(error) => error.into(),
+        // Nobody waits: what is said here is not heard.
+        ScanError::Stopped => PoolError::Lost.into(),
     })?;
     let seen = scan.groups.len();
     request.fill(now).complete(&mut scan.groups)?;

@@ -145,6 +145,12 @@ impl ApiError {
             .with("plugin", reason.to_string())
     }
 
+    /// 504: a report, database and component together, was not done in time.
+    pub fn report_timeout(message: impl Into<Box<str>>) -> Self {
+        Self::new(StatusCode::GATEWAY_TIMEOUT, Code::PluginTimeout, message)
+            .with("plugins.report_timeout_s", "the limit; ask for a shorter window, or raise it")
+    }
+
     /// 500 of the database; the cause goes to the log, not to the client.
     pub fn database(cause: &dyn std::error::Error) -> Self {
         tracing::error!(error = %Chain(cause), "database operation failed");

@@ -131,6 +131,7 @@ impl From<ReportError> for ApiError {
                 CallError::Host(_) => ApiError::overloaded(format!("metric `{id}` {error}"), 1),
                 other => ApiError::plugin_failed(&id, other),
             },
+            error @ ReportError::TimedOut { .. } => ApiError::report_timeout(error.to_string()),
             ReportError::Store(error) => error.into(),
             ReportError::Pool(PoolError::Full) => ApiError::overloaded(PoolError::Full.to_string(), 1),
             ReportError::Pool(error @ PoolError::Lost) => ApiError::internal(&error),

@@ -60,6 +60,8 @@ pub struct PluginsConfig {
     pub ingest_deadline_ms: u64,
     /// Milliseconds of CPU time of a metric in one query.
     pub metric_deadline_ms: u64,
+    /// Seconds of wall time of a report, the wait for a thread included.
+    pub report_timeout_s: u64,
     /// Threads that compute reports.
     pub metric_threads: u32,
     /// Reports that may wait for one of them.
@@ -86,6 +88,7 @@ impl Default for PluginsConfig {
             metric_memory_mib: 256,
             ingest_deadline_ms: 5,
             metric_deadline_ms: 5000,
+            report_timeout_s: 60,
             metric_threads: 1,
             metric_queue: 64,
             grants: SHIPPED_GRANTS.clone(),
@@ -168,6 +171,7 @@ impl PluginsConfig {
         findings.range("plugins.metric_memory_mib", self.metric_memory_mib, 1, 256);
         findings.range("plugins.ingest_deadline_ms", self.ingest_deadline_ms, 1, 60_000);
         findings.range("plugins.metric_deadline_ms", self.metric_deadline_ms, 1, 3_600_000);
+        findings.range("plugins.report_timeout_s", self.report_timeout_s, 1, 86_400);
         findings.range("plugins.metric_threads", self.metric_threads, 1, 64);
         findings.range("plugins.metric_queue", self.metric_queue, 1, 10_000);
         if let (Some(cache), Some(folder)) = (&self.cache_path, &self.path)

@@ -13,6 +13,7 @@ mod quarantine;
 mod scan;
 mod select;
 mod sessions;
+mod stop;
 
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::Connection;
@@ -25,6 +26,7 @@ pub use provenance::{Provenance, StoredPlugin, StoredRun, Writer};
 pub use quarantine::{QuarantineItem, QuarantinePage, QuarantineQuery, QuarantinedEvent};
 pub use scan::ScanError;
 pub use sessions::{SessionOrder, SessionPage, SessionQuery, SessionRow, SessionState};
+pub use stop::Stop;
 
 use crate::error::StoreError;
 use crate::store::Store;
@@ -32,6 +34,7 @@ use crate::store::Store;
 /// One state of the database: everything read from it belongs together.
 pub struct Snapshot {
     connection: r2d2::PooledConnection<SqliteConnectionManager>,
+    stop: Stop,
 }
 
 impl Store {
@@ -40,9 +43,18 @@ impl Store {
     /// # Errors
     /// When no connection becomes free in time.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.snapshot_until(&Stop::default())
+    }
+
+    /// [`Store::snapshot`], whose scans end when `stop` says so.
+    ///
+    /// # Errors
+    /// As [`Store::snapshot`].
+    pub fn snapshot_until(&self, stop: &Stop) -> Result<Snapshot, StoreError> {
         let connection = self.reader()?;
         connection.execute_batch("begin").map_err(|error| StoreError::sqlite("begin a read", error))?;
-        Ok(Snapshot { connection })
+        stop.begin(&connection);
+        Ok(Snapshot { connection, stop: stop.clone() })
     }
 
     /// [`Snapshot::scan`] over a snapshot of its own.
@@ -67,6 +79,7 @@ impl Snapshot {
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
+        self.stop.end();
         // Nothing was written; a failure leaves a connection that fails its next `begin`.
         let _ = self.connection.execute_batch("rollback");
     }

@@ -39,6 +39,9 @@ pub enum ScanError<E> {
     /// The sink stopped the scan.
     #[error("the sink stopped the scan")]
     Sink(E),
+    /// [`Stop`](super::Stop) ended it.
+    #[error("the scan was stopped")]
+    Stopped,
 }
 
 impl Snapshot {
@@ -47,7 +50,10 @@ impl Snapshot {
     /// # Errors
     /// [`ScanError`]. The sink has seen a part of the rows then.
     pub fn scan<S: RowSink>(&self, query: &RowQuery, sink: &mut S) -> Result<RowScan, ScanError<S::Error>> {
-        let failed = |error| ScanError::Store(StoreError::sqlite("scan rows", error));
+        let failed = |error| match self.stop.is_stopped() {
+            true => ScanError::Stopped,
+            false => ScanError::Store(StoreError::sqlite("scan rows", error)),
+        };
         let connection = self.connection();
         let plan = plan::plan(connection, query).map_err(failed)?;
         let mut statement = connection.prepare(&plan.sql).map_err(failed)?;
@@ -55,6 +61,9 @@ impl Snapshot {
         let mut scan = Scan::new(connection, query, &plan);
         let mut found = RowScan::default();
         while let Some(row) = rows.next().map_err(failed)? {
+            if self.stop.is_stopped() {
+                return Err(ScanError::Stopped);
+            }
             found.scanned_rows += 1;
             if !scan.passes(row).map_err(failed)? {
                 continue;

@@ -134,3 +134,17 @@ fn a_metric_that_is_switched_off_is_not_found_and_named() {
     assert_eq!(status(&server, "sum")["state"], "switched-off");
     goes_on(&server);
 }
+
+#[test]
+fn a_report_that_takes_too_long_is_given_up() {
+    let server = Server::start_with(|config, folder| {
+        config.plugins.report_timeout_s = 1;
+        Guest::metric("slow", "(loop $ever (br $ever)) (unreachable)").drop_into(folder);
+    });
+    server.accept(&event(1));
+    // Its 5 s of CPU time are not over yet.
+    let answer = report(&server, "slow");
+    assert_eq!((answer.status, &answer.json["error"]["code"]), (504, &"PLUGIN_TIMEOUT".into()), "{}", answer.text);
+    assert_eq!(answer.json["error"]["details"][0]["field"], "plugins.report_timeout_s");
+    goes_on(&server);
+}

@@ -5,6 +5,7 @@ use telemetry_model::query::{Filter, GroupKey, Interval, RowQuery, RowScan, RowS
 use telemetry_model::{Batch, BatchView, Field, FieldType, Relation, Timestamp};
 
 use super::{ScanError, attributes, plan};
+use crate::read::Stop;
 use crate::read::fixture::Fixture;
 
 const HOUR: i64 = 3_600_000_000_000;
@@ -153,6 +154,28 @@ fn refuses_one_group_too_many() {
     query.max_groups = 2;
     let mut lines = Lines { types: Vec::new(), lines: Vec::new(), batches: 0 };
     assert!(matches!(fixture.store.scan(&query, &mut lines), Err(ScanError::TooManyGroups { limit: 2 })));
+}
+
+#[test]
+fn ends_when_told_and_leaves_the_connection_usable() {
+    struct Switch(Stop);
+    impl RowSink for Switch {
+        type Error = String;
+        fn rows(&mut self, _: Batch, _: u32) -> Result<(), String> {
+            self.0.stop();
+            Ok(())
+        }
+    }
+    let fixture = calls();
+    let query = query(Relation::LlmCalls, &[]);
+    let stop = Stop::default();
+    let snapshot = fixture.store.snapshot_until(&stop).unwrap();
+    let mut sink = Switch(stop);
+    assert!(snapshot.scan(&query, &mut sink).is_ok(), "all rows were read when it was told");
+    assert!(matches!(snapshot.scan(&query, &mut sink), Err(ScanError::Stopped)));
+    drop(snapshot);
+    sink.0.stop();
+    assert_eq!(run(&fixture, &query).1.scanned_rows, 3);
 }
 
 #[test]
