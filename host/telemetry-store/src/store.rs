@@ -1,11 +1,12 @@
 //! The handle that everyone holds.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Sender, unbounded};
 use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::Connection;
 use telemetry_model::DigestKey;
 
 use crate::error::{StoreError, SubmitError};
@@ -23,11 +24,11 @@ pub struct Store {
 
 struct Shared {
     key: DigestKey,
-    readers: r2d2::Pool<SqliteConnectionManager>,
+    readers: RwLock<Option<r2d2::Pool<SqliteConnectionManager>>>,
     queue_bytes: usize,
     queued_bytes: Arc<AtomicUsize>,
     jobs: RwLock<Option<Sender<Job>>>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    writer: Mutex<Option<JoinHandle<Connection>>>,
     /// Given up last, when the writer has ended.
     _lock: open::WriterLock,
 }
@@ -48,12 +49,15 @@ impl Store {
         let connection = file.connection;
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || writer.run(&connection))
+            .spawn(move || {
+                writer.run(&connection);
+                connection
+            })
             .map_err(|error| StoreError::Unusable { path, problem: error.to_string().into() })?;
         Ok(Store {
             shared: Arc::new(Shared {
                 key: file.key,
-                readers,
+                readers: RwLock::new(Some(readers)),
                 queue_bytes,
                 queued_bytes,
                 jobs: RwLock::new(Some(jobs)),
@@ -101,14 +105,16 @@ impl Store {
         self.shared.queued_bytes.load(Ordering::Acquire)
     }
 
-    /// Writes what waits, answers, copies the log into the file and ends the writer thread. Reading goes on.
+    /// Writes what waits, answers, copies the log into the file and ends the writer thread. Reads under way go on, new ones do not
+    /// begin; when none is left the database is one file.
     pub fn close(&self) {
         self.shared.close();
     }
 
     /// A connection for reading; back to the pool when dropped.
     pub(crate) fn reader(&self) -> Result<r2d2::PooledConnection<SqliteConnectionManager>, StoreError> {
-        self.shared.readers.get().map_err(|_| StoreError::Busy)
+        let readers = self.shared.readers.read().unwrap_or_else(PoisonError::into_inner).clone();
+        readers.ok_or(StoreError::Closed)?.get().map_err(|_| StoreError::Busy)
     }
 }
 
@@ -118,10 +124,12 @@ impl Shared {
             *jobs = None;
         }
         let thread = self.writer.lock().ok().and_then(|mut thread| thread.take());
-        if let Some(thread) = thread
-            && thread.join().is_err()
-        {
-            tracing::error!("store.writer.panicked");
+        let Some(thread) = thread else { return };
+        // The last connection to be closed takes the log away, if it may write.
+        self.readers.write().unwrap_or_else(PoisonError::into_inner).take();
+        match thread.join() {
+            Ok(connection) => drop(connection),
+            Err(_) => tracing::error!("store.writer.panicked"),
         }
     }
 }

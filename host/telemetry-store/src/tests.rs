@@ -1,6 +1,7 @@
 //! What the write side promises, through the store as others use it.
 
 mod correlation;
+mod disk;
 mod exactness;
 mod opening;
 mod writing;
