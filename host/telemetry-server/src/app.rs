@@ -56,7 +56,7 @@ impl App {
         Ok(App { started_at: clock.now(), config, clock, store, plugins, reports, pipeline })
     }
 
-    /// Why events cannot be stored or read, if so: an empty write must come back, and a row must be readable.
+    /// Why events cannot be stored or read, if so: a write must come back, and a row must be readable.
     pub async fn failing(&self) -> Option<Degraded> {
         let reason = match self.check_writes().await {
             Err(reason) => reason,
@@ -68,7 +68,7 @@ impl App {
     async fn check_writes(&self) -> Result<(), String> {
         let (tell, told) = oneshot::channel();
         let reply = Box::new(move |outcome: Result<Vec<Outcome>, StoreError>| drop(tell.send(outcome)));
-        match self.store.submit(Vec::new(), reply) {
+        match self.store.check_writes(self.clock.now(), reply) {
             Err(SubmitError::Overloaded) => return Ok(()),
             Err(error) => return Err(error.to_string()),
             Ok(()) => {}

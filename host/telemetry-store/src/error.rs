@@ -55,6 +55,15 @@ pub enum StoreError {
         /// What was tried.
         operation: &'static str,
     },
+    /// The file cannot be written or read: the disk fails, or the file was made read-only or taken away.
+    #[error("cannot {operation}: the disk or its file system fails")]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// Why.
+        #[source]
+        source: Arc<rusqlite::Error>,
+    },
     /// Another connection held a lock for longer than the busy timeout.
     #[error("cannot {operation}: the database is locked")]
     Locked {
@@ -87,11 +96,19 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether no other request would have fared better: no room, or no working disk.
+    pub(crate) fn is_of_the_disk(&self) -> bool {
+        matches!(self, StoreError::Full { .. } | StoreError::Io { .. })
+    }
+
     /// Names the operation that `source` interrupted.
     pub(crate) fn sqlite(operation: &'static str, source: rusqlite::Error) -> Self {
         match source.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => StoreError::Full { operation },
             Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => StoreError::Locked { operation },
+            Some(rusqlite::ErrorCode::SystemIoFailure | rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen) => {
+                StoreError::Io { operation, source: Arc::new(source) }
+            }
             _ => StoreError::Sqlite { operation, source: Arc::new(source) },
         }
     }

@@ -5,6 +5,7 @@
 
 mod content;
 mod error;
+mod health;
 mod item;
 mod open;
 mod overview;

@@ -89,7 +89,11 @@ pub(crate) fn writing_connection(settings: &StoreSettings) -> Result<Connection,
         connection.execute_batch(
             "pragma synchronous = full; pragma foreign_keys = on; pragma trusted_schema = off; pragma wal_autocheckpoint = 0;
              pragma cache_size = -65536; pragma temp_store = memory",
-        )
+        )?;
+        match settings.max_pages {
+            Some(pages) => connection.query_row(&format!("pragma max_page_count = {pages}"), [], |_| Ok(())),
+            None => Ok(()),
+        }
     };
     set().map_err(|error| not_a_database(path, error))?;
     Ok(connection)

@@ -17,6 +17,8 @@ pub struct StoreSettings {
     pub queue_bytes: usize,
     /// Page size of a new file, bytes: a power of two from 512 to 65536.
     pub page_size: u32,
+    /// Pages that the file may grow to; then nothing is stored. `None`: until the disk is full.
+    pub max_pages: Option<u32>,
     /// Pages of write-ahead log after which they are copied into the file, on a thread of its own.
     pub checkpoint_pages: u32,
     /// Silence after which calls without messages no longer belong to one conversation, nanoseconds.
@@ -33,6 +35,7 @@ impl StoreSettings {
             max_group: 1_000,
             queue_bytes: 64 * 1024 * 1024,
             page_size: 4_096,
+            max_pages: None,
             checkpoint_pages: 16_000,
             conversation_silence: 30 * 60 * 1_000_000_000,
         }

@@ -7,9 +7,10 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Sender, unbounded};
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::Connection;
-use telemetry_model::DigestKey;
+use telemetry_model::{DigestKey, Timestamp};
 
 use crate::error::{StoreError, SubmitError};
+use crate::health::WriteHealth;
 use crate::item::{NewEvent, WriteItem};
 use crate::open;
 use crate::prepare::PreparedEvent;
@@ -24,6 +25,7 @@ pub struct Store {
 
 struct Shared {
     key: DigestKey,
+    health: Arc<WriteHealth>,
     readers: RwLock<Option<r2d2::Pool<SqliteConnectionManager>>>,
     queue_bytes: usize,
     queued_bytes: Arc<AtomicUsize>,
@@ -45,7 +47,9 @@ impl Store {
         let queued_bytes = Arc::new(AtomicUsize::new(0));
         let queue_bytes = settings.queue_bytes;
         let path = settings.path.clone();
-        let writer = Writer { jobs: waiting, queued_bytes: Arc::clone(&queued_bytes), key: file.key.clone(), settings };
+        let health = Arc::new(WriteHealth::new());
+        let (queued, told) = (Arc::clone(&queued_bytes), Arc::clone(&health));
+        let writer = Writer { jobs: waiting, queued_bytes: queued, health: told, key: file.key.clone(), settings };
         let connection = file.connection;
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
@@ -57,6 +61,7 @@ impl Store {
         Ok(Store {
             shared: Arc::new(Shared {
                 key: file.key,
+                health,
                 readers: RwLock::new(Some(readers)),
                 queue_bytes,
                 queued_bytes,
@@ -84,17 +89,32 @@ impl Store {
     /// When too many bytes wait, or the store is closed; then `reply` is dropped.
     pub fn submit(&self, items: Vec<WriteItem>, reply: Reply) -> Result<(), SubmitError> {
         let bytes = items.iter().map(WriteItem::bytes).sum();
+        self.queue(Job { items, reply, bytes, probe: false })
+    }
+
+    /// Asks the writer whether events can be stored, by a write of its own that joins what waits. A write that went well is believed
+    /// for 10 seconds; after one that failed for want of room, as many bytes must go in before all is well. `now`: the time of day.
+    ///
+    /// # Errors
+    /// When the store is closed; then `reply` is dropped.
+    pub fn check_writes(&self, now: Timestamp, reply: Reply) -> Result<(), SubmitError> {
+        let probe = self.shared.health.is_due(now);
+        self.queue(Job { items: Vec::new(), reply, bytes: 0, probe })
+    }
+
+    fn queue(&self, job: Job) -> Result<(), SubmitError> {
+        let bytes = job.bytes;
         let queued = self.shared.queued_bytes.fetch_add(bytes, Ordering::AcqRel);
         let refuse = |error| {
             self.shared.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
             Err(error)
         };
         // A request larger than the whole queue is taken when nothing else waits.
-        if queued > 0 && queued.saturating_add(bytes) > self.shared.queue_bytes {
+        if bytes > 0 && queued > 0 && queued.saturating_add(bytes) > self.shared.queue_bytes {
             return refuse(SubmitError::Overloaded);
         }
         let sent = match self.shared.jobs.read() {
-            Ok(jobs) => jobs.as_ref().is_some_and(|jobs| jobs.send(Job { items, reply, bytes }).is_ok()),
+            Ok(jobs) => jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok()),
             Err(_) => false,
         };
         if sent { Ok(()) } else { refuse(SubmitError::Closed) }

@@ -30,6 +30,7 @@ use rusqlite::Connection;
 use telemetry_model::{DigestKey, Outcome};
 
 use crate::error::StoreError;
+use crate::health::WriteHealth;
 use crate::item::WriteItem;
 use crate::settings::StoreSettings;
 use checkpoint::Checkpoints;
@@ -43,12 +44,15 @@ pub(crate) struct Job {
     pub(crate) items: Vec<WriteItem>,
     pub(crate) reply: Reply,
     pub(crate) bytes: usize,
+    /// Whether to write something even without items.
+    pub(crate) probe: bool,
 }
 
 /// What the thread works with.
 pub(crate) struct Writer {
     pub(crate) jobs: Receiver<Job>,
     pub(crate) queued_bytes: Arc<AtomicUsize>,
+    pub(crate) health: Arc<WriteHealth>,
     pub(crate) key: DigestKey,
     pub(crate) settings: StoreSettings,
 }
@@ -84,8 +88,18 @@ impl Writer {
     }
 
     fn write(&self, transaction: &mut Transaction<'_>, group: Vec<Job>) {
-        match transaction.write(group.iter().map(|job| job.items.as_slice())) {
-            Ok(outcomes) => group.into_iter().zip(outcomes).for_each(|(job, outcomes)| self.answer(job, Ok(outcomes))),
+        let probe = group.iter().any(|job| job.probe).then(|| self.health.probe_bytes());
+        match transaction.write(group.iter().map(|job| job.items.as_slice()), probe) {
+            Ok(outcomes) => {
+                if probe.is_some() || group.iter().any(|job| !job.items.is_empty()) {
+                    self.health.worked();
+                }
+                if probe.is_some_and(|bytes| bytes > self.health.probe_bytes()) {
+                    // The room that was found is for events.
+                    let _ = transaction.write(std::iter::empty(), Some(self.health.probe_bytes()));
+                }
+                group.into_iter().zip(outcomes).for_each(|(job, outcomes)| self.answer(job, Ok(outcomes)));
+            }
             Err(error) if group.len() > 1 => {
                 tracing::warn!(error = %error, "store.group.failed");
                 for job in group {
@@ -95,13 +109,16 @@ impl Writer {
             Err(error) => {
                 tracing::error!(error = %error, "store.write.failed");
                 let error = StoreError::sqlite("store events", error);
+                if error.is_of_the_disk() {
+                    self.health.failed(group.iter().map(|job| job.bytes).sum());
+                }
                 group.into_iter().for_each(|job| self.answer(job, Err(error.clone())));
             }
         }
     }
 
     fn answer(&self, job: Job, result: Result<Vec<Outcome>, StoreError>) {
-        let Job { items, reply, bytes } = job;
+        let Job { items, reply, bytes, .. } = job;
         drop(items);
         self.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
         if catch_unwind(AssertUnwindSafe(|| reply(result))).is_err() {

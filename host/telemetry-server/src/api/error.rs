@@ -157,6 +157,15 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::DatabaseError, "the database could not do that")
     }
 
+    /// 503 with `Retry-After`: the disk is full or fails; nothing was stored, and the same request may do later.
+    pub fn database_down(cause: &dyn std::error::Error) -> Self {
+        tracing::error!(error = %Chain(cause), "database operation failed");
+        let message = "the disk or the database is full or fails: nothing was stored, send it again";
+        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::DatabaseError, message);
+        error.retry_after_s = Some(10);
+        error
+    }
+
     /// 500; the cause goes to the log, not to the client.
     pub fn internal(cause: &dyn std::error::Error) -> Self {
         tracing::error!(error = %Chain(cause), "request failed");
@@ -192,6 +201,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Busy | StoreError::Locked { .. } => Self::overloaded("the database is busy", 1),
+            StoreError::Full { .. } | StoreError::Io { .. } => Self::database_down(&error),
             StoreError::Closed => Self::overloaded("the server is stopping", 5),
             other => Self::database(&other),
         }
@@ -250,5 +260,17 @@ impl fmt::Display for Chain<'_> {
             cause = error.source();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_as_something_that_passes() {
+        let response = ApiError::from(StoreError::Full { operation: "store events" }).into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "10");
     }
 }

@@ -19,6 +19,7 @@ use crate::prepare::PreparedEvent;
 pub(crate) struct Transaction<'c> {
     begin: Statement<'c>,
     commit: Statement<'c>,
+    probe: Statement<'c>,
     connection: &'c Connection,
     strings: Strings<'c>,
     events: Events<'c>,
@@ -36,6 +37,9 @@ impl<'c> Transaction<'c> {
         Ok(Transaction {
             begin: connection.prepare("begin immediate")?,
             commit: connection.prepare("commit")?,
+            probe: connection.prepare(
+                "insert into store_keys (name, value) values ('probe', randomblob(?1)) on conflict do update set value = excluded.value",
+            )?,
             connection,
             strings: Strings::new(connection)?,
             events: Events::new(connection, key)?,
@@ -49,9 +53,9 @@ impl<'c> Transaction<'c> {
         })
     }
 
-    /// Writes the items of each request and commits: the outcomes of each, or nothing is stored.
-    pub(crate) fn write<'i>(&mut self, requests: impl Iterator<Item = &'i [WriteItem]>) -> Result<Vec<Vec<Outcome>>> {
-        match self.all(requests) {
+    /// Writes the items of each request, and `probe` bytes of no meaning, and commits: the outcomes of each, or nothing is stored.
+    pub(crate) fn write<'i>(&mut self, requests: impl Iterator<Item = &'i [WriteItem]>, probe: Option<usize>) -> Result<Vec<Vec<Outcome>>> {
+        match self.all(requests, probe) {
             Ok(outcomes) => Ok(outcomes),
             Err(error) => {
                 self.roll_back();
@@ -60,11 +64,14 @@ impl<'c> Transaction<'c> {
         }
     }
 
-    fn all<'i>(&mut self, requests: impl Iterator<Item = &'i [WriteItem]>) -> Result<Vec<Vec<Outcome>>> {
+    fn all<'i>(&mut self, requests: impl Iterator<Item = &'i [WriteItem]>, probe: Option<usize>) -> Result<Vec<Vec<Outcome>>> {
         self.begin.execute([])?;
         let outcomes = requests.map(|items| items.iter().map(|item| self.item(item)).collect()).collect::<Result<Vec<_>>>()?;
         self.seen.flush()?;
         self.conversations.flush(&mut self.calls, &mut self.executions, &mut self.nodes)?;
+        if let Some(bytes) = probe {
+            self.probe.execute([bytes as i64])?;
+        }
         self.commit.execute([])?;
         Ok(outcomes)
     }

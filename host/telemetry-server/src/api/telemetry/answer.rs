@@ -135,10 +135,10 @@ pub(super) fn refused(refusal: &Refusal) -> ApiError {
 
 /// The error of a request that could not be stored.
 pub(super) fn failed(error: IngestError) -> ApiError {
-    match &error {
+    match error {
         IngestError::Overloaded => ApiError::overloaded("the server is busy: nothing was stored, send it again", 1),
         IngestError::Closed => ApiError::overloaded("the server is stopping: nothing was stored, send it again", 5),
-        IngestError::Store(cause) => ApiError::database(cause),
+        IngestError::Store(cause) => cause.into(),
         IngestError::Failed => ApiError::unexpected(),
     }
 }
