@@ -1,5 +1,6 @@
 //! From an event to what the writer inserts: everything that needs no database, done on the worker threads.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use telemetry_model::facts::Facts;
@@ -64,7 +65,7 @@ impl PreparedEvent {
             _ => Vec::new(),
         };
         let arguments_digest = match &facts {
-            Facts::ToolExecution(execution) => execution.arguments.as_ref().map(|arguments| key.digest(arguments.as_str().as_bytes())),
+            Facts::ToolExecution(execution) => execution.arguments.as_ref().map(|arguments| key.digest(canonical(arguments).as_bytes())),
             _ => None,
         };
         PreparedEvent {
@@ -95,6 +96,17 @@ impl PreparedEvent {
             + self.extra.as_ref().map_or(0, |document| document.text.len());
         1_024 + self.event.size as usize + sources + keys + documents + self.contents.pieces.len() * 96 + self.message_hashes.len() * 16
     }
+}
+
+/// One spelling for all of the same value: keys sorted, no white space, nothing escaped that need not be; arguments sent as a string that
+/// holds a JSON object or list count as that. What no tree can hold (a number beyond a double) stays as sent.
+fn canonical(arguments: &JsonText) -> Cow<'_, str> {
+    let Ok(value) = serde_json::from_str::<serde_json::Value>(arguments.as_str()) else {
+        return Cow::Borrowed(arguments.as_str());
+    };
+    let inner = value.as_str().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+    let value = inner.filter(|inner| inner.is_object() || inner.is_array()).unwrap_or(value);
+    Cow::Owned(value.to_string())
 }
 
 /// The document `[[key, piece, ..], ..]` of `attributes`, and the keys its holes mean.
@@ -221,4 +233,18 @@ fn prefix_hashes(messages: &[u64]) -> Vec<u64> {
             hash
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_of_one_value_are_one_text() {
+        let same = [r#"{"a":1,"b":"\u00e9"}"#, r#"{ "b" : "\u00e9", "a": 1 }"#, r#""{\"b\": \"\u00e9\", \"a\": 1}""#];
+        for text in same {
+            assert_eq!(canonical(&JsonText::parse(text).unwrap()), "{\"a\":1,\"b\":\"\u{e9}\"}", "{text}");
+        }
+        assert_eq!(canonical(&JsonText::parse("[1e400 ]").unwrap()), "[1e400 ]");
+    }
 }

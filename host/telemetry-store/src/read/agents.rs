@@ -63,8 +63,9 @@ pub struct Activity {
     pub calls: i64,
     /// Those of them whose tokens nobody told.
     pub calls_without_tokens: i64,
-    /// The tokens told, input and output.
-    pub tokens: i64,
+    /// The sum of the totals told, input plus output where no total was; `None` when there are calls and none told any, or when the
+    /// sum does not fit 64 bits.
+    pub tokens: Option<i64>,
     /// Mean duration of the calls that have one, milliseconds; `None` when none has.
     pub mean_duration_ms: Option<f64>,
     /// Tool executions begun.
@@ -163,10 +164,9 @@ fn agent(connection: &rusqlite::Connection, row: &Row<'_>, window: Window) -> ru
 }
 
 pub(super) const CALLS: &str = "
-    select count(*), count(*) - count(t.tokens), ifnull(sum(t.tokens), 0), avg(t.duration)
-    from (select coalesce(c.total_tokens,
-                          case when c.input_tokens is not null or c.output_tokens is not null
-                               then ifnull(c.input_tokens, 0) + ifnull(c.output_tokens, 0) end) as tokens,
+    select count(*), count(*) - count(t.tokens), sum(t.tokens >> 32), sum(t.tokens & 4294967295), avg(t.duration)
+    from (select coalesce(c.total_tokens, case when c.input_tokens < 4611686018427387904 and c.output_tokens < 4611686018427387904
+                                               then c.input_tokens + c.output_tokens end) as tokens,
                  coalesce(c.duration_ms, case when c.roles & 1 and c.end_time >= c.start_time
                                               then (c.end_time - c.start_time) / 1e6 end) as duration
           from llm_call_rows c where c.agent = ?1 and c.start_time >= ?2 and c.start_time < ?3) t";
@@ -178,15 +178,21 @@ pub(super) const ALERTS: &str = "select count(*), count(case when s.text = 'sens
     from security_alert_rows r left join strings s on s.id = r.category
     where r.agent = ?1 and r.timestamp >= ?2 and r.timestamp < ?3";
 
+/// SQLite's own sum fails beyond 64 bits: the upper and the lower halves are summed apart.
+fn sum(upper: Option<i64>, lower: Option<i64>) -> Option<i64> {
+    i64::try_from((i128::from(upper?) << 32) + i128::from(lower?)).ok()
+}
+
 fn activity(connection: &rusqlite::Connection, agent: i64, window: Window) -> rusqlite::Result<Activity> {
     // The last nanosecond of 2262 has no moment after it; nothing happens then.
     let bounds = (agent, window.from.map_or(i64::MIN, |from| from.0), window.to.map_or(i64::MAX, |to| to.0));
     let mut activity = connection.prepare_cached(CALLS)?.query_row(bounds, |row| {
+        let calls = row.get(0)?;
         Ok(Activity {
-            calls: row.get(0)?,
+            calls,
             calls_without_tokens: row.get(1)?,
-            tokens: row.get(2)?,
-            mean_duration_ms: row.get(3)?,
+            tokens: if calls == 0 { Some(0) } else { sum(row.get(2)?, row.get(3)?) },
+            mean_duration_ms: row.get(4)?,
             ..Activity::default()
         })
     })?;

@@ -144,7 +144,10 @@ fn agents_are_counted_right() {
     let items = answer["items"].as_array().unwrap();
     assert_eq!((items.len(), &answer["pagination"]), (6, &json!({"page": 1, "page_size": 100, "total": 6, "pages": 1})));
     assert!(items.is_sorted_by(|a, b| text(&a["updated_at"]) >= text(&b["updated_at"])));
-    let total = |key: &str| items.iter().map(|item| item[key].as_i64().unwrap()).sum::<i64>();
+    // No call of the ops-agent told its tokens: that is not zero.
+    let silent: Vec<_> = items.iter().filter(|item| item["token_usage"].is_null()).map(|item| text(&item["agent_id"])).collect();
+    assert_eq!(silent, ["ops-agent"]);
+    let total = |key: &str| items.iter().filter_map(|item| item[key].as_i64()).sum::<i64>();
     assert_eq!((total("request_count"), total("token_usage")), (61, 3_103 + 759));
     assert_eq!(total("error_count"), server.count("select count(*) from events where is_error"));
     for item in items {
@@ -265,4 +268,25 @@ fn reads_go_on_while_events_come_in() {
         }
     });
     assert_eq!(list(&server, "/v1/telemetry/events?limit=1000").len(), 50);
+}
+
+#[test]
+fn absurd_counts_and_durations_spoil_no_answer() {
+    let server = Server::start();
+    let call = |span: &str, attributes: Value| {
+        json!({"schema_version": "1.0", "timestamp": "2026-11-23T08:00:00Z", "trace_id": "t", "span_id": span, "agent_id": "a",
+               "name": "llm.call.end", "level": "INFO", "attributes": attributes})
+    };
+    server.accept(&call("1", json!({"llm.usage.input_tokens": i64::MAX, "llm.usage.output_tokens": 1, "llm.response.duration_ms": 1e300})));
+    server.accept(&call("2", json!({"llm.usage.input_tokens": i64::MAX, "llm.usage.output_tokens": i64::MAX})));
+    let agents = server.get("/v1/agents");
+    assert_eq!((agents.status, &agents.json["items"][0]["token_usage"]), (200, &Value::Null), "{}", agents.text);
+    server.accept(&call("3", json!({"llm.usage.input_tokens": 7, "llm.usage.output_tokens": 3, "llm.response.duration_ms": 20})));
+    assert_eq!(server.get("/v1/agents").json["items"][0]["token_usage"], 10);
+    assert_eq!(server.get("/v1/agents/a").status, 200);
+    let report = |id: &str| server.get(&format!("/v1/reports/{id}")).json["rows"][0]["values"].clone();
+    assert_eq!(report("token-usage")["total_tokens"], 10);
+    assert_eq!(report("latency")["mean_ms"], 20.0);
+    let flags = server.get("/v1/telemetry/events/1").json["flags"].to_string();
+    assert!(flags.contains("out-of-range"), "{flags}");
 }

@@ -6,6 +6,11 @@ use telemetry_model::{Attributes, DigestKey, Event, Family, Flag, JsonKind, Json
 use super::super::flags;
 use super::{llm, security, tool};
 
+/// More in one call is not believed: one absurd count must not spoil every sum it is in.
+const MOST_COUNTED: i64 = 1_000_000_000_000;
+/// 292 years: what 64 bits of nanoseconds hold.
+const LONGEST_MS: f64 = 9.223e12;
+
 /// Reads what correlation needs and flags what it could not use.
 pub(super) fn read(event: &mut Event, key: &DigestKey) -> Facts {
     let mut reader = Reader { attributes: &event.attributes, flags: Vec::new() };
@@ -62,8 +67,9 @@ impl<'a> Reader<'a> {
             let value = self.given(key)?;
             let number = value.as_integer().or_else(|| value.as_real().and_then(whole));
             match number {
-                Some(count) if count >= 0 => return Some(count),
-                Some(_) => self.flag("negative", key),
+                Some(count) if (0..=MOST_COUNTED).contains(&count) => return Some(count),
+                Some(count) if count < 0 => self.flag("negative", key),
+                Some(_) => self.flag("out-of-range", key),
                 None => self.flag("not-an-integer", key),
             }
             None
@@ -74,8 +80,9 @@ impl<'a> Reader<'a> {
     pub(super) fn milliseconds(&mut self, keys: &[&str]) -> Option<f64> {
         keys.iter().find_map(|key| {
             match self.given(key)?.as_real() {
-                Some(length) if length >= 0.0 => return Some(length),
-                Some(_) => self.flag("negative", key),
+                Some(length) if (0.0..=LONGEST_MS).contains(&length) => return Some(length),
+                Some(length) if length < 0.0 => self.flag("negative", key),
+                Some(_) => self.flag("out-of-range", key),
                 None => self.flag("not-a-number", key),
             }
             None
