@@ -31,18 +31,22 @@ impl OutColumn {
     }
 
     /// Writes a fixed-width cell; the last one written for a row stays.
-    pub fn set_cell(&mut self, row: usize, cell: &[u8]) {
-        self.cells.resize(row * cell.len(), 0);
-        self.cells.extend_from_slice(cell);
+    #[inline]
+    pub fn set_cell<const N: usize>(&mut self, row: usize, cell: [u8; N]) {
+        if self.cells.len() != row * N {
+            self.cells.resize(row * N, 0);
+        }
+        self.cells.extend_from_slice(&cell);
         self.mark(row, true);
     }
 
     /// Writes bytes; the last ones written for a row stay.
+    #[inline]
     pub fn set_bytes(&mut self, row: usize, bytes: &[u8]) {
-        self.fill(row);
-        self.bytes.truncate(self.end(row));
-        self.bytes.extend_from_slice(bytes);
-        self.cells.truncate(row * 4);
+        if self.cells.len() != row * 4 {
+            self.rewind(row);
+        }
+        extend_short(&mut self.bytes, bytes);
         self.cells.extend_from_slice(&(self.bytes.len() as u32).to_le_bytes());
         self.mark(row, true);
     }
@@ -50,6 +54,14 @@ impl OutColumn {
     /// Takes back what was written for `row`.
     pub fn clear(&mut self, row: usize) {
         self.mark(row, false);
+    }
+
+    /// Passes over the rows that were not written, or takes back what `row` was given before.
+    #[cold]
+    fn rewind(&mut self, row: usize) {
+        self.fill(row);
+        self.bytes.truncate(self.end(row));
+        self.cells.truncate(row * 4);
     }
 
     fn end(&self, row: usize) -> usize {
@@ -65,6 +77,7 @@ impl OutColumn {
         }
     }
 
+    #[inline(always)]
     fn mark(&mut self, row: usize, present: bool) {
         if self.present.len() <= row / 8 {
             self.present.resize(row / 8 + 1, 0);
@@ -109,6 +122,27 @@ pub(crate) fn append_groups(batch: &mut Batch, groups: &[u32]) {
 pub(crate) fn append(data: &mut Vec<u8>, section: &[u8]) {
     data.extend_from_slice(section);
     data.resize(data.len().next_multiple_of(8), 0);
+}
+
+/// Appends `bytes`, short ones by words: copying memory is a call out of the component, dearer than the copy.
+#[inline]
+fn extend_short(to: &mut Vec<u8>, bytes: &[u8]) {
+    match bytes.len() {
+        0..4 => bytes.iter().for_each(|byte| to.push(*byte)),
+        4..8 => extend_ends::<4>(to, bytes),
+        8..=16 => extend_ends::<8>(to, bytes),
+        _ => to.extend_from_slice(bytes),
+    }
+}
+
+/// Appends `bytes`, `N` to twice `N` of them, as their first and their last `N`.
+#[inline]
+fn extend_ends<const N: usize>(to: &mut Vec<u8>, bytes: &[u8]) {
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) {
+        to.extend_from_slice(first);
+        to.truncate(to.len() + bytes.len() - 2 * N);
+        to.extend_from_slice(last);
+    }
 }
 
 pub(crate) fn width(ty: Type) -> Option<usize> {

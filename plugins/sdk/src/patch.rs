@@ -31,48 +31,56 @@ impl Patch {
     /// # Panics
     /// Here and below: when the manifest does not write `key`, or as another type.
     #[track_caller]
+    #[inline]
     pub fn text<'v>(&mut self, key: &'static str, value: impl Into<Option<&'v str>>) {
         self.set_bytes(key, Type::Text, value.into().map(str::as_bytes));
     }
 
     /// Sets a value given as JSON text; it must be valid JSON.
     #[track_caller]
+    #[inline]
     pub fn json<'v>(&mut self, key: &'static str, value: impl Into<Option<&'v str>>) {
         self.set_bytes(key, Type::Json, value.into().map(str::as_bytes));
     }
 
     /// Sets an integer.
     #[track_caller]
+    #[inline]
     pub fn integer(&mut self, key: &'static str, value: impl Into<Option<i64>>) {
         self.set_cell(key, Type::Integer, value.into().map(i64::to_le_bytes));
     }
 
     /// Sets an integer; one that 64 bits cannot hold is absent, never cut.
     #[track_caller]
+    #[inline]
     pub fn wide_integer(&mut self, key: &'static str, value: impl Into<Option<i128>>) {
         self.integer(key, value.into().and_then(|value| i64::try_from(value).ok()));
     }
 
     /// Sets an integer that counts something.
     #[track_caller]
+    #[inline]
     pub fn count(&mut self, key: &'static str, value: u64) {
         self.integer(key, i64::try_from(value).ok());
     }
 
     /// Sets a number; one that is not finite is absent.
     #[track_caller]
+    #[inline]
     pub fn real(&mut self, key: &'static str, value: impl Into<Option<f64>>) {
         self.set_cell(key, Type::Real, value.into().filter(|value| value.is_finite()).map(f64::to_le_bytes));
     }
 
     /// Sets a time, UTC nanoseconds.
     #[track_caller]
+    #[inline]
     pub fn time(&mut self, key: &'static str, value: impl Into<Option<i64>>) {
         self.set_cell(key, Type::Time, value.into().map(i64::to_le_bytes));
     }
 
     /// Sets true or false.
     #[track_caller]
+    #[inline]
     pub fn boolean(&mut self, key: &'static str, value: impl Into<Option<bool>>) {
         self.set_cell(key, Type::Boolean, value.into().map(|value| [u8::from(value)]));
     }
@@ -107,16 +115,18 @@ impl Patch {
     }
 
     #[track_caller]
+    #[inline(always)]
     fn set_cell<const N: usize>(&mut self, key: &'static str, ty: Type, cell: Option<[u8; N]>) {
         let row = self.rows - 1;
         let column = self.column(key, ty);
         match cell {
-            Some(cell) => column.set_cell(row, &cell),
+            Some(cell) => column.set_cell(row, cell),
             None => column.clear(row),
         }
     }
 
     #[track_caller]
+    #[inline(always)]
     fn set_bytes(&mut self, key: &'static str, ty: Type, bytes: Option<&[u8]>) {
         let row = self.rows - 1;
         let column = self.column(key, ty);
@@ -127,13 +137,28 @@ impl Patch {
     }
 
     #[track_caller]
+    #[inline(always)]
     fn column(&mut self, key: &'static str, ty: Type) -> &mut OutColumn {
         let Some(column) = place(&self.places, self.manifest.writes, key).and_then(|column| self.columns.get_mut(column)) else {
-            panic!("key `{key}` is not among the writes of plugin.toml");
+            not_written(key);
         };
         if column.ty() != ty {
-            panic!("key `{key}` is declared {} in plugin.toml and set as {}", column.ty().name(), ty.name());
+            set_as(key, column.ty(), ty);
         }
         column
     }
+}
+
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn not_written(key: &str) -> ! {
+    panic!("key `{key}` is not among the writes of plugin.toml");
+}
+
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn set_as(key: &str, declared: Type, ty: Type) -> ! {
+    panic!("key `{key}` is declared {} in plugin.toml and set as {}", declared.name(), ty.name());
 }

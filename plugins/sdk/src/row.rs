@@ -22,48 +22,56 @@ impl<'a> Row<'a> {
     /// # Panics
     /// Here and below: when the manifest does not read `field`, or as another type.
     #[track_caller]
+    #[inline]
     pub fn text(&self, field: &'static str) -> Option<&'a str> {
         self.view.column(field, Type::Text).str(self.row)
     }
 
     /// The JSON text of `field`, whatever its type.
     #[track_caller]
+    #[inline]
     pub fn json(&self, field: &'static str) -> Option<&'a str> {
         self.view.column(field, Type::Json).str(self.row)
     }
 
     /// The bytes of `field`.
     #[track_caller]
+    #[inline]
     pub fn bytes(&self, field: &'static str) -> Option<&'a [u8]> {
         self.view.column(field, Type::Bytes).bytes(self.row)
     }
 
     /// The integer of `field`.
     #[track_caller]
+    #[inline]
     pub fn integer(&self, field: &'static str) -> Option<i64> {
         self.view.column(field, Type::Integer).cell(self.row).map(i64::from_le_bytes)
     }
 
     /// The number of `field`, finite.
     #[track_caller]
+    #[inline]
     pub fn real(&self, field: &'static str) -> Option<f64> {
         self.view.column(field, Type::Real).cell(self.row).map(f64::from_le_bytes)
     }
 
     /// The time of `field`, UTC nanoseconds.
     #[track_caller]
+    #[inline]
     pub fn time(&self, field: &'static str) -> Option<i64> {
         self.view.column(field, Type::Time).cell(self.row).map(i64::from_le_bytes)
     }
 
     /// true or false.
     #[track_caller]
+    #[inline]
     pub fn boolean(&self, field: &'static str) -> Option<bool> {
         self.view.column(field, Type::Boolean).flag(self.row)
     }
 
     /// Whether the row has a value for `field` that is not of the declared type.
     #[track_caller]
+    #[inline]
     pub fn is_mismatched(&self, field: &'static str) -> bool {
         let column = self.view.find(field);
         column.mismatched.is_some_and(|bitmap| bit(bitmap, self.row))
@@ -71,6 +79,7 @@ impl<'a> Row<'a> {
 
     /// Whether the row has no value at all for `field`, neither of the declared type nor of another.
     #[track_caller]
+    #[inline]
     pub fn is_absent(&self, field: &'static str) -> bool {
         let column = self.view.find(field);
         !column.is_present(self.row) && !column.mismatched.is_some_and(|bitmap| bit(bitmap, self.row))
@@ -97,9 +106,21 @@ pub(crate) struct Place {
 pub(crate) const PLACES: usize = 32;
 pub(crate) const EMPTY: Place = Place { name: std::ptr::null(), len: 0, column: 0 };
 
-/// The column of `name`, from `places` or, the first time, from what is declared.
+/// The column of `name`, from `places` or, the first time, from what is declared. In line: arguments on the stack cost more than this.
+#[inline(always)]
 pub(crate) fn place(places: &[Cell<Place>; PLACES], declared: &[Declared], name: &'static str) -> Option<usize> {
-    let start = (name.as_ptr() as usize) ^ ((name.as_ptr() as usize) >> 5) ^ name.len();
+    let known = places[first_place(name)].get();
+    if std::ptr::eq(known.name, name.as_ptr()) && known.len == name.len() { Some(known.column) } else { seek(places, declared, name) }
+}
+
+#[inline(always)]
+fn first_place(name: &str) -> usize {
+    ((name.as_ptr() as usize) ^ ((name.as_ptr() as usize) >> 5) ^ name.len()) % PLACES
+}
+
+#[inline(never)]
+fn seek(places: &[Cell<Place>; PLACES], declared: &[Declared], name: &'static str) -> Option<usize> {
+    let start = first_place(name);
     let mut free = None;
     for step in 0..4 {
         let cell = &places[start.wrapping_add(step) % PLACES];
@@ -137,23 +158,37 @@ impl<'a> View<'a> {
     }
 
     #[track_caller]
-    #[inline]
+    #[inline(always)]
     fn find(&self, field: &'static str) -> &Cells<'a> {
         match place(&self.places, self.manifest.reads, field).and_then(|column| self.columns.get(column)) {
             Some(column) => column,
-            None => panic!("field `{field}` is not among the reads of plugin.toml"),
+            None => not_read(field),
         }
     }
 
     #[track_caller]
-    #[inline]
+    #[inline(always)]
     fn column(&self, field: &'static str, ty: Type) -> &Cells<'a> {
         let column = self.find(field);
         if column.ty != ty {
-            panic!("field `{field}` is declared {} in plugin.toml and read as {}", column.ty.name(), ty.name());
+            read_as(field, column.ty, ty);
         }
         column
     }
+}
+
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn not_read(field: &str) -> ! {
+    panic!("field `{field}` is not among the reads of plugin.toml");
+}
+
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn read_as(field: &str, declared: Type, ty: Type) -> ! {
+    panic!("field `{field}` is declared {} in plugin.toml and read as {}", declared.name(), ty.name());
 }
 
 /// The ids of a last column of kind `group`, four bytes each.

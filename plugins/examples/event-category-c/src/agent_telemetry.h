@@ -77,7 +77,7 @@ static inline int at_get_text(const at_text_column *column, uint32_t row, at_tex
 
 typedef struct { at_batch *out; uint8_t *present; uint32_t *offsets; uint8_t *bytes; uint32_t end; int all; } at_text_writer;
 
-static at_text_writer at_write_text(at_batch *out, uint32_t rows, uint32_t most) {
+static inline at_text_writer at_write_text(at_batch *out, uint32_t rows, uint32_t most) {
     uint32_t bitmap = at_padded((rows + 7) / 8), offsets = at_padded((rows + 1) * 4), size = bitmap + offsets + at_padded(rows * most);
     out->rows = rows;
     out->column_count = 1;
@@ -99,7 +99,7 @@ static inline void at_put_absent(at_text_writer *writer, uint32_t row) {
     writer->offsets[row + 1] = writer->end;
 }
 
-static void at_finish_text(at_text_writer *writer) {
+static inline void at_finish_text(at_text_writer *writer) {
     at_batch *out = writer->out;
     uint32_t skipped = writer->all ? (uint32_t)((uint8_t *)writer->offsets - writer->present) : 0;
     out->data += skipped;
