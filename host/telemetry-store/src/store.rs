@@ -1,6 +1,5 @@
 //! The handle that everyone holds.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
@@ -15,7 +14,7 @@ use crate::item::{NewEvent, WriteItem};
 use crate::open;
 use crate::prepare::PreparedEvent;
 use crate::settings::StoreSettings;
-use crate::writer::{Job, Reply, Writer};
+use crate::writer::{Job, Queued, Reply, Writer};
 
 /// One open database. Cheap to clone; all clones are the same store. The last one to be dropped closes it.
 #[derive(Clone)]
@@ -28,7 +27,7 @@ struct Shared {
     health: Arc<WriteHealth>,
     readers: RwLock<Option<r2d2::Pool<SqliteConnectionManager>>>,
     queue_bytes: usize,
-    queued_bytes: Arc<AtomicUsize>,
+    queued: Arc<Queued>,
     jobs: RwLock<Option<Sender<Job>>>,
     writer: Mutex<Option<JoinHandle<Connection>>>,
     /// Given up last, when the writer has ended.
@@ -44,12 +43,12 @@ impl Store {
         let file = open::open(&settings)?;
         let readers = open::readers(&settings)?;
         let (jobs, waiting) = unbounded();
-        let queued_bytes = Arc::new(AtomicUsize::new(0));
+        let queued = Arc::new(Queued::default());
         let queue_bytes = settings.queue_bytes;
         let path = settings.path.clone();
         let health = Arc::new(WriteHealth::new());
-        let (queued, told) = (Arc::clone(&queued_bytes), Arc::clone(&health));
-        let writer = Writer { jobs: waiting, queued_bytes: queued, health: told, key: file.key.clone(), settings };
+        let (counted, told) = (Arc::clone(&queued), Arc::clone(&health));
+        let writer = Writer { jobs: waiting, queued: counted, health: told, key: file.key.clone(), settings };
         let connection = file.connection;
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
@@ -64,7 +63,7 @@ impl Store {
                 health,
                 readers: RwLock::new(Some(readers)),
                 queue_bytes,
-                queued_bytes,
+                queued,
                 jobs: RwLock::new(Some(jobs)),
                 writer: Mutex::new(Some(thread)),
                 _lock: file.lock,
@@ -83,13 +82,12 @@ impl Store {
     }
 
     /// Queues the items of one request. `reply` is called on the writer thread, once, after the commit, with one outcome an item; it
-    /// must be quick. The items are stored all or none.
+    /// must be quick. The items are stored all or none, except that a request of more than 4 MiB is stored in parts.
     ///
     /// # Errors
     /// When too many bytes wait, or the store is closed; then `reply` is dropped.
     pub fn submit(&self, items: Vec<WriteItem>, reply: Reply) -> Result<(), SubmitError> {
-        let bytes = items.iter().map(WriteItem::bytes).sum();
-        self.queue(Job { items, reply, bytes, probe: false })
+        self.queue(Job::new(items, reply, false))
     }
 
     /// Asks the writer whether events can be stored, by a write of its own that joins what waits. A write that went well is believed
@@ -99,30 +97,29 @@ impl Store {
     /// When the store is closed; then `reply` is dropped.
     pub fn check_writes(&self, now: Timestamp, reply: Reply) -> Result<(), SubmitError> {
         let probe = self.shared.health.is_due(now);
-        self.queue(Job { items: Vec::new(), reply, bytes: 0, probe })
+        self.queue(Job::new(Vec::new(), reply, probe))
     }
 
     fn queue(&self, job: Job) -> Result<(), SubmitError> {
         let bytes = job.bytes;
-        let queued = self.shared.queued_bytes.fetch_add(bytes, Ordering::AcqRel);
-        let refuse = |error| {
-            self.shared.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
-            Err(error)
-        };
-        // A request larger than the whole queue is taken when nothing else waits.
-        if bytes > 0 && queued > 0 && queued.saturating_add(bytes) > self.shared.queue_bytes {
-            return refuse(SubmitError::Overloaded);
+        // A request larger than the whole queue is taken when nothing else of its kind waits.
+        if !self.shared.queued.add(bytes, self.shared.queue_bytes) {
+            return Err(SubmitError::Overloaded);
         }
         let sent = match self.shared.jobs.read() {
             Ok(jobs) => jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok()),
             Err(_) => false,
         };
-        if sent { Ok(()) } else { refuse(SubmitError::Closed) }
+        if sent {
+            return Ok(());
+        }
+        self.shared.queued.remove(bytes);
+        Err(SubmitError::Closed)
     }
 
     /// Bytes that wait to be written.
     pub fn queued_bytes(&self) -> usize {
-        self.shared.queued_bytes.load(Ordering::Acquire)
+        self.shared.queued.bytes()
     }
 
     /// Writes what waits, answers, copies the log into the file and ends the writer thread. Reads under way go on, new ones do not

@@ -1,7 +1,8 @@
 //! The writer: one thread that alone writes. It joins whatever waits when its last commit ends into one transaction, then answers.
 //!
 //! There is no timer: a lone event waits for one commit. A group that fails is rolled back and its requests are tried one by one, so
-//! that none takes its neighbours along; a request is stored whole or not at all.
+//! that none takes its neighbours along; a request is stored whole or not at all. A large one is written in parts, each whole or not at
+//! all, and what else waits comes between, so that nobody waits for the whole of it.
 
 mod alerts;
 mod cache;
@@ -11,6 +12,7 @@ mod conversations;
 mod correlated;
 mod events;
 mod executions;
+mod job;
 mod merge;
 mod nodes;
 mod quarantine;
@@ -21,9 +23,9 @@ mod shared_rows;
 mod strings;
 mod transaction;
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_channel::Receiver;
 use rusqlite::Connection;
@@ -34,24 +36,16 @@ use crate::health::WriteHealth;
 use crate::item::WriteItem;
 use crate::settings::StoreSettings;
 use checkpoint::Checkpoints;
+pub(crate) use job::{Job, Queued};
 use transaction::Transaction;
 
 /// Called with one outcome an item, in order, once they are durable.
 pub type Reply = Box<dyn FnOnce(Result<Vec<Outcome>, StoreError>) + Send>;
 
-/// The items of one request.
-pub(crate) struct Job {
-    pub(crate) items: Vec<WriteItem>,
-    pub(crate) reply: Reply,
-    pub(crate) bytes: usize,
-    /// Whether to write something even without items.
-    pub(crate) probe: bool,
-}
-
 /// What the thread works with.
 pub(crate) struct Writer {
     pub(crate) jobs: Receiver<Job>,
-    pub(crate) queued_bytes: Arc<AtomicUsize>,
+    pub(crate) queued: Arc<Queued>,
     pub(crate) health: Arc<WriteHealth>,
     pub(crate) key: DigestKey,
     pub(crate) settings: StoreSettings,
@@ -65,26 +59,63 @@ impl Writer {
             Ok(transaction) => transaction,
             Err(error) => return self.refuse(&StoreError::sqlite("prepare the statements of the writer", error)),
         };
-        while let Ok(first) = self.jobs.recv() {
-            let group = self.group(first);
-            self.write(&mut transaction, group);
-            checkpoints.after_commit(connection);
+        let mut large = VecDeque::new();
+        while let Some(group) = self.group(&mut large) {
+            if !group.is_empty() {
+                self.write(&mut transaction, group);
+                checkpoints.after_commit(connection);
+            }
+            if let Some(job) = large.pop_front() {
+                large.extend(self.write_part(&mut transaction, job));
+                checkpoints.after_commit(connection);
+            }
         }
         drop(transaction);
         checkpoints.finish(connection);
     }
 
-    /// `first` and whatever else waits, up to the size of a group.
-    fn group(&self, first: Job) -> Vec<Job> {
-        let mut count = first.items.len();
-        let mut group = vec![first];
-        while count < self.settings.max_group
-            && let Ok(job) = self.jobs.try_recv()
-        {
-            count += job.items.len();
-            group.push(job);
+    /// Whatever waits, up to the size of a group; large requests go behind `large`. Waits only when there is nothing to write; `None`
+    /// at the end.
+    fn group(&self, large: &mut VecDeque<Job>) -> Option<Vec<Job>> {
+        let mut next = if large.is_empty() { Some(self.jobs.recv().ok()?) } else { self.jobs.try_recv().ok() };
+        let (mut group, mut count) = (Vec::new(), 0);
+        while let Some(job) = next.take() {
+            if job.is_large() {
+                large.push_back(job);
+            } else {
+                count += job.items.len();
+                group.push(job);
+            }
+            if count < self.settings.max_group {
+                next = self.jobs.try_recv().ok();
+            }
         }
-        group
+        Some(group)
+    }
+
+    /// The next part of a large request, in a transaction of its own; the job when more is left. After a failure what earlier parts
+    /// stored stays, and the request is answered with the error.
+    fn write_part(&self, transaction: &mut Transaction<'_>, mut job: Job) -> Option<Job> {
+        let part = job.take_part();
+        match transaction.write(std::iter::once(part.as_slice()), None) {
+            Ok(outcomes) => job.outcomes.extend(outcomes.into_iter().flatten()),
+            Err(error) => {
+                tracing::error!(error = %error, "store.write.failed");
+                let error = StoreError::sqlite("store events", error);
+                if error.is_of_the_disk() {
+                    self.health.failed(part.iter().map(WriteItem::bytes).sum());
+                }
+                self.answer(job, Err(error));
+                return None;
+            }
+        }
+        self.health.worked();
+        if !job.items.is_empty() {
+            return Some(job);
+        }
+        let outcomes = std::mem::take(&mut job.outcomes);
+        self.answer(job, Ok(outcomes));
+        None
     }
 
     fn write(&self, transaction: &mut Transaction<'_>, group: Vec<Job>) {
@@ -120,7 +151,7 @@ impl Writer {
     fn answer(&self, job: Job, result: Result<Vec<Outcome>, StoreError>) {
         let Job { items, reply, bytes, .. } = job;
         drop(items);
-        self.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
+        self.queued.remove(bytes);
         if catch_unwind(AssertUnwindSafe(|| reply(result))).is_err() {
             tracing::error!("store.reply.panicked");
         }

@@ -231,3 +231,36 @@ fn copies_the_log_into_the_file_before_it_grows_long() {
     store.close();
     assert!(std::fs::metadata(&path).unwrap().len() > 1_600_000);
 }
+
+#[test]
+fn a_large_request_lets_others_between_and_keeps_its_order() {
+    let store = Scratch::new();
+    let agent = |number: usize, text: usize| {
+        let mut event = testing::event("x", 1);
+        event.agent_id = format!("agent-{number}").into();
+        event.attributes = testing::attributes(&format!("{{\"a\":\"{number} {}\"}}", "x".repeat(text)));
+        item(&store.store, event, Facts::None)
+    };
+    let large: Vec<_> = (0..40).map(|number| agent(number, 500_000)).collect();
+    let small = vec![agent(40, 10)];
+    // Nothing is written until both wait.
+    let other = rusqlite::Connection::open(store.path()).unwrap();
+    other.execute_batch("begin immediate").unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    for (name, items) in [("large", large), ("small", small)] {
+        let sender = sender.clone();
+        store.store.submit(items, Box::new(move |result| sender.send((name, result.unwrap())).unwrap())).unwrap();
+    }
+    other.execute_batch("commit").unwrap();
+    assert_eq!(receiver.recv().unwrap().0, "small");
+    let (_, outcomes) = receiver.recv().unwrap();
+    let agents: Vec<_> = outcomes
+        .iter()
+        .map(|outcome| match outcome {
+            Outcome::Accepted { event_id } => store.rows(&format!("select agent_id from events where id = {event_id}")).concat(),
+            other => format!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(agents, (0..40).map(|number| format!("agent-{number}")).collect::<Vec<_>>());
+    assert_eq!(store.store.queued_bytes(), 0);
+}
