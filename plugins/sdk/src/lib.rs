@@ -1,7 +1,7 @@
 //! Write a plugin by field name. A validator implements [`Validator`], an enricher [`Enricher`], a metric [`Metric`], and one macro
 //! exports it. What the plugin reads and writes stands in its `plugin.toml`; the macro takes the names and types from there.
 //!
-//! ```no_run
+//! ```text
 //! use cylestio_plugin_sdk::{Enricher, Patch, Row, export_enricher};
 //!
 //! #[derive(Default)]
