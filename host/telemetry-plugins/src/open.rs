@@ -213,11 +213,5 @@ fn load_one(host: &Arc<Host>, cache: Option<&Cache>, settings: &PluginSettings, 
             (Some(manifest), Some(digest), state)
         }
     };
-    let id = manifest.as_ref().map_or(&*name, |manifest| &*manifest.id);
-    match &state {
-        EntryState::Refused(error) => tracing::warn!(plugin.id = id, error = %error, "plugin refused"),
-        EntryState::Serving(_) => tracing::info!(plugin.id = id, "plugin loaded"),
-        EntryState::SwitchedOff => tracing::info!(plugin.id = id, "plugin switched off"),
-    }
     Entry { origin, name, manifest, digest, state }
 }

@@ -8,7 +8,7 @@ use telemetry_server::config::{FlagValue, Sources};
 
 /// A self-hosted server for telemetry of AI agents.
 #[derive(Debug, Parser)]
-#[command(name = "cylestio-server", version, about)]
+#[command(name = "cylestio-server", version, about = "A self-hosted server for telemetry of AI agents")]
 pub struct Arguments {
     /// Name or address to listen on
     #[arg(long, global = true)]

@@ -28,7 +28,7 @@ pub struct Params<'a> {
 }
 
 /// A name must be at least this similar (0 to 1) to be proposed.
-const SIMILAR: f64 = 0.6;
+const SIMILAR: f64 = 0.8;
 
 impl<'a> Params<'a> {
     /// Takes name and value pairs as they came, unescaped.

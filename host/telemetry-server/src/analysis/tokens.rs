@@ -11,9 +11,6 @@ use super::series::THIRTY_DAYS;
 /// The plugin that computes it.
 pub const TOKENS: &str = "token-usage";
 
-/// What v1 calls a model that the events do not name.
-const UNKNOWN: &str = "unknown";
-
 /// The reports that one answer is made of, to be run over one snapshot in this order.
 #[derive(Clone, Debug)]
 pub struct TokenRequests {
@@ -55,7 +52,7 @@ impl TokenRequests {
         }
         if let Some(by_model) = reports.next() {
             let models = by_model.rows.iter().map(|row| {
-                let name = row.key.values.first().and_then(|name| name.as_deref()).unwrap_or(UNKNOWN);
+                let name = row.key.values.first().and_then(|name| name.as_deref());
                 named("name", name.into(), outputs(by_model, row))
             });
             answer.insert("models".into(), models.collect());
