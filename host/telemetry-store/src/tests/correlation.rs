@@ -252,7 +252,7 @@ fn does_not_follow_lists_of_messages_that_outgrow_their_event() {
     let (mut small, facts) = request("a1", 1, &many);
     small.size = 3_000;
     let (mut large, more) = request("a2", 2, &many);
-    large.size = 30_000;
+    large.size = 96_000;
     scratch.store([(small, facts), (large, more)]);
     assert_eq!(scratch.rows(CONVERSATIONS), ["a1|a1|1|first", "a2|a2|1|first"]);
     assert_eq!(scratch.number("select count(*) from message_nodes"), 1_000);

@@ -4,8 +4,10 @@ use rusqlite::{Connection, OptionalExtension, Result, Statement, params};
 
 /// Longer lists are not followed.
 const MOST_MESSAGES: usize = 16_384;
-/// Bytes of the event for each message, at the least: lists of shorter ones would take more room here than in the event.
-const LEAST_BYTES: usize = 24;
+/// Of a list longer than `SHORT_LIST`, bytes of the event for each message at the least: lists of shorter ones would take more room
+/// and time here than the event itself. Their calls belong together by time.
+const LEAST_BYTES: usize = 96;
+const SHORT_LIST: usize = 64;
 
 /// The messages of one request: their digests, and the digests over all up to each. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +20,8 @@ impl MessageList {
     /// `None` without messages, and when they are too many for an event of `size` bytes.
     pub(crate) fn new(digests: Option<&[u64]>, hashes: &[u64], size: u32) -> Option<Self> {
         let digests = digests?;
-        if digests.is_empty() || digests.len() > MOST_MESSAGES || digests.len() * LEAST_BYTES > size as usize {
+        let dense = digests.len() > SHORT_LIST && digests.len() * LEAST_BYTES > size as usize;
+        if digests.is_empty() || digests.len() > MOST_MESSAGES || dense {
             return None;
         }
         let signed = |numbers: &[u64]| numbers.iter().map(|number| number.cast_signed()).collect();
@@ -137,5 +140,23 @@ impl<'c> Nodes<'c> {
             }
         }
         Ok((0, None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn follows_no_long_list_of_short_messages() {
+        let followed = |messages: usize, size: u32| {
+            let digests: Vec<u64> = (0..messages as u64).collect();
+            MessageList::new(Some(&digests), &digests, size).is_some()
+        };
+        assert!(followed(64, 1_000));
+        assert!(!followed(65, 6_239));
+        assert!(followed(65, 6_240));
+        assert!(!followed(1_800, 60_000));
+        assert!(!followed(0, 1_000));
     }
 }
