@@ -82,7 +82,7 @@ pub async fn one(State(app): State<Arc<App>>, Path(id): Path<String>, Query(pair
 }
 
 /// `POST /v1/telemetry/events/by-ids`: a JSON list of at most 100 numbers as strings; unknown ones are skipped, the order is kept,
-/// and the list ends early after 64 MiB.
+/// and the list ends early after 16 MiB.
 ///
 /// # Errors
 /// 400 for more, or anything else.

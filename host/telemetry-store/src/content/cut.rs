@@ -14,7 +14,7 @@ const VALUE_MIN: usize = 256;
 const STRING_MIN: usize = 256;
 /// The least text that an element of a list of the value itself must keep after its own cuts, to be a piece of its own: such lists
 /// are histories that come again at every turn. Shorter ones cost less in place than as a row of their own.
-const ELEMENT_MIN: usize = 96;
+const ELEMENT_MIN: usize = 64;
 /// The same inside such an element: it comes again with it, so a reference must save more.
 const INNER_ELEMENT_MIN: usize = 128;
 /// An event with so many pieces already is no history of messages: from then on pieces must be longer, or their rows would take more

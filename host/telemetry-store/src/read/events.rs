@@ -114,7 +114,7 @@ impl Serialize for AttributeMap {
 }
 
 /// Bytes of JSON after which a page ends early, so that one answer stays bounded whatever the events hold.
-const PAGE_BYTES: usize = 64 << 20;
+const PAGE_BYTES: usize = 16 << 20;
 
 impl Snapshot {
     /// The events of `query`.
@@ -145,7 +145,7 @@ impl Snapshot {
         })
     }
 
-    /// The events with these numbers, in their order, each once; unknown ones are skipped. Ends early after 64 MiB.
+    /// The events with these numbers, in their order, each once; unknown ones are skipped. Ends early after 16 MiB.
     ///
     /// # Errors
     /// When the database cannot be read.
