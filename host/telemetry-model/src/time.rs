@@ -28,6 +28,14 @@ impl Timestamp {
     /// [`TimeError::Unreadable`] or [`TimeError::OutOfRange`].
     pub fn parse(text: &str) -> Result<Self, TimeError> {
         let text = text.trim();
+        let cut;
+        let text = match beyond_nanoseconds(text) {
+            Some(digits) => {
+                cut = [text.get(..digits.start).unwrap_or_default(), text.get(digits.end..).unwrap_or_default()].concat();
+                cut.as_str()
+            }
+            None => text,
+        };
         if let Ok(time) = text.parse::<jiff::Timestamp>() {
             return Self::from_nanoseconds(time.as_nanosecond());
         }
@@ -56,6 +64,13 @@ impl Timestamp {
     pub fn saturating_add(self, nanoseconds: i64) -> Self {
         Timestamp(self.0.saturating_add(nanoseconds))
     }
+}
+
+/// Where the digits of a second behind the ninth stand: they are cut, as 64 bits hold no more.
+fn beyond_nanoseconds(text: &str) -> Option<std::ops::Range<usize>> {
+    let digits = text.find(['.', ','])? + 1;
+    let count = text.get(digits..)?.bytes().take_while(u8::is_ascii_digit).count();
+    (count > 9).then_some(digits + 9..digits + count)
 }
 
 /// `2026-W48-1`.
@@ -129,6 +144,7 @@ mod tests {
             ("2026-11-23t08:00:00z", "2026-11-23T08:00:00.000000Z"),
             ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.000000Z"),
             ("2026-11-23T08:00:31.123456789Z", "2026-11-23T08:00:31.123456789Z"),
+            ("2026-11-23T08:00:31.1234567891234+01:00", "2026-11-23T07:00:31.123456789Z"),
         ] {
             assert_eq!(Timestamp::parse(text).map(|t| t.to_string()).as_deref(), Ok(same), "{text}");
         }

@@ -1,1 +1,0 @@
-//! Nothing here: the integration binary is `all.rs`.
