@@ -37,11 +37,15 @@ fn answers_one_event_in_the_shape_of_v1() {
 #[test]
 fn takes_put_as_well() {
     let server = Server::start();
-    let put = |path: &str, body: String| {
-        ureq::put(server.url(path)).content_type("application/json").send(body.as_bytes()).unwrap().status().as_u16()
+    let put = |path: &str, body: String| match ureq::put(server.url(path)).content_type("application/json").send(body.as_bytes()) {
+        Ok(answer) => answer.status().as_u16(),
+        Err(ureq::Error::StatusCode(status)) => status,
+        Err(other) => panic!("{other}"),
     };
     assert_eq!(put("/v1/telemetry", event("a", json!({})).to_string()), 201);
     assert_eq!(put("/v1/telemetry/batch", json!([event("b", json!({}))]).to_string()), 201);
+    assert_eq!(put("/v1/telemetry?strict=1", event("c", json!({})).to_string()), 400);
+    assert_eq!(server.count("select count(*) from events where flags like '%method-put%'"), 2);
     assert_eq!(server.count("select count(*) from events"), 2);
 }
 

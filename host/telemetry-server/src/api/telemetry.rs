@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{CONTENT_ENCODING, EXPECT};
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 use telemetry_model::Flag;
 
@@ -70,7 +70,13 @@ async fn take(app: &App, request: Request, shape: Shape, limit: usize) -> Result
             return Err(answer::refused(&refusal));
         }
     };
-    let flags = if extract::is_json(&parts.headers) { Vec::new() } else { vec![Flag::new("content-type", None)] };
+    let mut flags = Vec::new();
+    if !extract::is_json(&parts.headers) {
+        flags.push(Flag::new("content-type", None));
+    }
+    if parts.method == Method::PUT {
+        flags.push(Flag::new("method-put", None));
+    }
     let unit = Unit { bytes, encoding, shape, limit, strict, source, flags, received_at, lease };
     app.pipeline.ingest(unit).await.map_err(answer::failed)
 }
