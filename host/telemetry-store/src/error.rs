@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use telemetry_model::Outcome;
+
 /// Why a database could not be opened, read or written. Cheap to clone: one failure answers many replies.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
@@ -89,6 +91,15 @@ pub enum StoreError {
         operation: &'static str,
         /// What is wrong.
         problem: Box<str>,
+    },
+    /// Of a request that was written in parts the first ones are stored and stay.
+    #[error("only the first {} of the request's items are stored", stored.len())]
+    Partial {
+        /// What became of the first items, in order; the others are not stored.
+        stored: Arc<[Outcome]>,
+        /// Why the others are not.
+        #[source]
+        source: Arc<StoreError>,
     },
     /// The writer has stopped.
     #[error("the store is closed")]

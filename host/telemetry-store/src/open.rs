@@ -21,6 +21,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../../migrations/0001_events.sql")),
     M::up(include_str!("../../../migrations/0002_relations.sql")),
     M::up(include_str!("../../../migrations/0003_readable.sql")),
+    M::up(include_str!("../../../migrations/0004_errors.sql")),
 ];
 
 /// An open, migrated file and the right to write to it.

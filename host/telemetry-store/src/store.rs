@@ -82,7 +82,8 @@ impl Store {
     }
 
     /// Queues the items of one request. `reply` is called on the writer thread, once, after the commit, with one outcome an item; it
-    /// must be quick. The items are stored all or none, except that a request of more than 4 MiB is stored in parts.
+    /// must be quick. The items are stored all or none, except that a request of more than 4 MiB is stored in parts: when a later
+    /// one fails, [`StoreError::Partial`] tells what became of which item.
     ///
     /// # Errors
     /// When too many bytes wait, or the store is closed; then `reply` is dropped.

@@ -36,6 +36,7 @@ use crate::health::WriteHealth;
 use crate::item::WriteItem;
 use crate::settings::StoreSettings;
 use checkpoint::Checkpoints;
+use job::GROUP_BYTES;
 pub(crate) use job::{Job, Queued};
 use transaction::Transaction;
 
@@ -74,19 +75,20 @@ impl Writer {
         checkpoints.finish(connection);
     }
 
-    /// Whatever waits, up to the size of a group; large requests go behind `large`. Waits only when there is nothing to write; `None`
+    /// Whatever waits, up to the size of a group in items and bytes; large requests go behind `large`. Waits only when there is nothing to write; `None`
     /// at the end.
     fn group(&self, large: &mut VecDeque<Job>) -> Option<Vec<Job>> {
         let mut next = if large.is_empty() { Some(self.jobs.recv().ok()?) } else { self.jobs.try_recv().ok() };
-        let (mut group, mut count) = (Vec::new(), 0);
+        let (mut group, mut count, mut bytes) = (Vec::new(), 0, 0);
         while let Some(job) = next.take() {
             if job.is_large() {
                 large.push_back(job);
             } else {
                 count += job.items.len();
+                bytes += job.bytes;
                 group.push(job);
             }
-            if count < self.settings.max_group {
+            if count < self.settings.max_group && bytes < GROUP_BYTES {
                 next = self.jobs.try_recv().ok();
             }
         }
@@ -94,7 +96,7 @@ impl Writer {
     }
 
     /// The next part of a large request, in a transaction of its own; the job when more is left. After a failure what earlier parts
-    /// stored stays, and the request is answered with the error.
+    /// stored stays, and the reply says what that is.
     fn write_part(&self, transaction: &mut Transaction<'_>, mut job: Job) -> Option<Job> {
         let part = job.take_part();
         match transaction.write(std::iter::once(part.as_slice()), None) {
@@ -105,7 +107,9 @@ impl Writer {
                 if error.is_of_the_disk() {
                     self.health.failed(part.iter().map(WriteItem::bytes).sum());
                 }
-                self.answer(job, Err(error));
+                let stored = std::mem::take(&mut job.outcomes);
+                let result = if stored.is_empty() { error } else { StoreError::Partial { stored: stored.into(), source: Arc::new(error) } };
+                self.answer(job, Err(result));
                 return None;
             }
         }

@@ -172,8 +172,8 @@ pub(super) const CALLS: &str = "
           from llm_call_rows c where c.agent = ?1 and c.start_time >= ?2 and c.start_time < ?3) t";
 pub(super) const EXECUTIONS: &str =
     "select count(*) from tool_execution_rows x where x.agent = ?1 and x.start_time >= ?2 and x.start_time < ?3";
-pub(super) const ERRORS: &str = "select count(*) from event_rows e join event_kinds k on k.id = e.kind
-    where e.agent = ?1 and e.timestamp >= ?2 and e.timestamp < ?3 and k.is_error";
+pub(super) const ERRORS: &str = "select count(*) from event_rows e
+    where e.agent = ?1 and e.timestamp >= ?2 and e.timestamp < ?3 and e.is_error is not null";
 pub(super) const ALERTS: &str = "select count(*), count(case when s.text = 'sensitive_data' then 1 end)
     from security_alert_rows r left join strings s on s.id = r.category
     where r.agent = ?1 and r.timestamp >= ?2 and r.timestamp < ?3";

@@ -147,7 +147,7 @@ fn conditions(select: &mut Select, query: &SessionQuery) {
 
 pub(super) const CALLS: &str = "select count(*) from llm_call_rows c where c.session = ?1";
 pub(super) const EXECUTIONS: &str = "select count(*) from tool_execution_rows x where x.session = ?1";
-pub(super) const ERRORS: &str = "select count(*) from event_rows e join event_kinds k on k.id = e.kind where e.session = ?1 and k.is_error";
+pub(super) const ERRORS: &str = "select count(*) from event_rows e where e.session = ?1 and e.is_error is not null";
 
 fn session(connection: &rusqlite::Connection, row: &Row<'_>, silent_since: Timestamp) -> rusqlite::Result<SessionRow> {
     let id: i64 = row.get(0)?;

@@ -264,3 +264,65 @@ fn a_large_request_lets_others_between_and_keeps_its_order() {
     assert_eq!(agents, (0..40).map(|number| format!("agent-{number}")).collect::<Vec<_>>());
     assert_eq!(store.store.queued_bytes(), 0);
 }
+
+#[test]
+fn a_large_request_whose_later_part_fails_tells_what_is_stored() {
+    let store = Scratch::new();
+    let connection = rusqlite::Connection::open(store.path()).unwrap();
+    connection
+        .execute_batch(
+            "create
+             trigger refuse before insert on event_rows when new.span = 'bad' begin select raise(abort, 'refused'); end",
+        )
+        .unwrap();
+    let event = |number: usize| {
+        let mut event = testing::event("x", 1);
+        event.span_id = Some(if number == 30 { "bad" } else { "good" }.into());
+        event.attributes = testing::attributes(&format!("{{\"a\":\"{number} {}\"}}", "x".repeat(500_000)));
+        item(&store.store, event, Facts::None)
+    };
+    match submit(&store.store, (0..40).map(event).collect()) {
+        Err(crate::StoreError::Partial { stored, .. }) => {
+            assert!((1..=30).contains(&stored.len()), "{}", stored.len());
+            assert_eq!(stored.len() as i64, store.number("select count(*) from events"));
+            assert!(stored.iter().all(|outcome| matches!(outcome, Outcome::Accepted { .. })));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(store.store.queued_bytes(), 0);
+    let first_fails = (30..40).map(event).collect();
+    assert!(matches!(submit(&store.store, first_fails), Err(crate::StoreError::Sqlite { .. })), "nothing of it is stored");
+}
+
+#[test]
+fn errors_are_counted_by_agent_and_session_in_any_order() {
+    let event = |name: &str, level: &str, time: i64| {
+        let mut event = testing::event(name, time);
+        event.level = telemetry_model::Level::new(level);
+        event.session_id = Some("s".into());
+        (event, Facts::None)
+    };
+    let mut events = vec![event("a", "info", 5), event("b.error", "info", 1), event("c", "critical", 9), event("d", "error", 3)];
+    for _ in 0..2 {
+        events.reverse();
+        let store = Scratch::new();
+        store.store(events.clone());
+        let snapshot = store.store.snapshot().unwrap();
+        let window = |from, to| telemetry_model::query::Window { from: Some(Timestamp(from)), to: Some(Timestamp(to)) };
+        let errors = |window| snapshot.agent("agent", window).unwrap().unwrap().activity.errors;
+        assert_eq!((errors(window(0, 10)), errors(window(3, 9)), errors(window(4, 6))), (3, 1, 0));
+        let query = crate::SessionQuery {
+            agent_id: None,
+            window: window(0, 10),
+            state: None,
+            silent_since: Timestamp(0),
+            min_duration: None,
+            max_duration: None,
+            order: crate::SessionOrder::Start,
+            ascending: true,
+            limit: 10,
+            offset: 0,
+        };
+        assert_eq!(snapshot.sessions(&query).unwrap().sessions[0].errors, 3);
+    }
+}

@@ -45,8 +45,8 @@ impl<'c> Events<'c> {
             insert: connection.prepare(
                 "insert into event_rows (
                      timestamp, received_at, kind, agent, session, trace, span, parent_span, context, runs, size, attribute_count,
-                     idempotency_key, flags, extra, derived, attributes)
-                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                     idempotency_key, flags, extra, derived, attributes, is_error)
+                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
             find_duplicate: connection.prepare("select id from event_rows where agent = ? and idempotency_key = ?")?,
         })
@@ -93,6 +93,7 @@ impl<'c> Events<'c> {
             prepared.extra.as_ref().map(|_| &self.extra),
             prepared.derived.as_ref().map(|_| &self.derived),
             self.attributes,
+            event.is_error().then_some(1),
         ])?;
         Ok(Stored::New(EventIds { event: id, kind, agent, session, trace, environment }))
     }

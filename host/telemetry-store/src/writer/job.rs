@@ -9,6 +9,8 @@ use crate::item::WriteItem;
 
 /// A request of more bytes is large: it is written in parts of about so many, and other requests come between.
 const LARGE_BYTES: usize = 4 << 20;
+/// Small requests are joined into one transaction until they have so many bytes, so that nobody waits long for its commit.
+pub(super) const GROUP_BYTES: usize = 4 << 20;
 
 /// The items of one request.
 pub(crate) struct Job {
