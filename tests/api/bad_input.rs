@@ -92,6 +92,9 @@ fn times_are_read_or_named() {
         ("2026-11-23T13:30:00+05:30", 1_795_420_800_000_000_000),
         ("2026-11-23T08:00:00", 1_795_420_800_000_000_000),
         ("2016-12-31T23:59:60Z", 1_483_228_799_000_000_000),
+        ("2017-01-01T01:59:60+02:00", 1_483_228_799_000_000_000),
+        ("2026-11-22T24:00:00Z", 1_795_392_000_000_000_000),
+        ("2026-11-23T08:00:00-23:59", 1_795_507_140_000_000_000),
     ] {
         let id = stored(&server.post("/v1/telemetry", with("timestamp", json!(time))));
         assert_eq!(server.count(&format!("select timestamp from events where id = {id}")), nanoseconds, "{time}");
@@ -102,12 +105,19 @@ fn times_are_read_or_named() {
         (json!(1_795_420_800), "timestamp-unreadable"),
         (json!("1795420800"), "timestamp-unreadable"),
         (json!("yesterday"), "timestamp-unreadable"),
+        (json!("2026-11-23T08:00:60Z"), "timestamp-unreadable"),
+        (json!("2026-11-23T08:00:00+25:00"), "timestamp-unreadable"),
+        (json!("2026-11-23T24:00:01Z"), "timestamp-unreadable"),
         (json!(null), "missing-timestamp"),
     ] {
         let answer = server.post("/v1/telemetry", with("timestamp", time.clone()));
         assert_eq!((answer.status, &answer.json["success"]), (201, &json!(false)), "{time}: {}", answer.text);
-        let reasons = latest(&server)["reasons"].to_string();
-        assert!(reasons.contains(code), "{time}: {reasons}");
+        let reasons = latest(&server)["reasons"].clone();
+        assert_eq!(
+            (reasons.as_array().unwrap().len(), &reasons[0]["code"], &reasons[0]["field"]),
+            (1, &json!(code), &json!("timestamp")),
+            "{time}"
+        );
     }
 }
 
@@ -177,23 +187,74 @@ fn wide_events_and_long_names_do_no_harm() {
     assert_eq!(answer.status, 201, "{}", answer.text);
     let answer = server.post("/v1/telemetry", with("name", json!("n".repeat(1 << 20))));
     assert_eq!(answer.status, 201, "{}", answer.text);
-    stored(&server.post("/v1/telemetry", with("trace_id", json!("a\u{0}b"))));
-    stored(&server.post("/v1/telemetry", with("agent_id", json!("\u{0}"))));
-    let total = server.count("select count(*) from events") + server.count("select count(*) from quarantine");
-    assert_eq!(total, 4);
+    assert_eq!((server.count("select count(*) from events"), server.count("select count(*) from quarantine")), (2, 0));
+    assert_eq!(server.count("select count(*) from attributes where event_id = 1"), 100_000 + 1);
+
+    let strings = server.count("select count(*) from strings");
+    let more: serde_json::Map<String, Value> = (0..100_001).map(|n| (format!("other{n}"), json!(n))).collect();
+    let answer = server.post("/v1/telemetry", with("attributes", more.into()));
+    assert_eq!((answer.status, &answer.json["success"]), (201, &json!(false)), "{}", answer.text);
+    let entry = latest(&server);
+    assert_eq!((&entry["reasons"][0]["code"], &entry["body_kind"]), (&json!("too-many-attributes"), &json!("json")));
+    assert_eq!(server.count("select count(*) from strings"), strings);
     still_serves(&server);
+}
+
+#[test]
+fn ids_and_keys_that_no_sender_makes_are_stored_and_flagged() {
+    let server = Server::start();
+    for field in ["trace_id", "span_id", "parent_span_id", "agent_id"] {
+        let id = stored(&server.post("/v1/telemetry", with(field, json!("a\u{0}b"))));
+        assert!(flags(&server, id).contains(r#"{"code":"control-character","field":""#), "{field}: {}", flags(&server, id));
+        let id = stored(&server.post("/v1/telemetry", with(field, json!("x".repeat(257)))));
+        assert!(flags(&server, id).contains(&format!(r#"{{"code":"id-too-long","field":"{field}""#)), "{}", flags(&server, id));
+        let id = stored(&server.post("/v1/telemetry", with(field, json!("x".repeat(256)))));
+        assert!(!flags(&server, id).contains("too-long"), "{}", flags(&server, id));
+    }
+    let long = "k".repeat(300);
+    let id = stored(&server.post("/v1/telemetry", with("attributes", json!({"session.id": long, long.clone(): 1, "ok": 2}))));
+    let said = flags(&server, id);
+    assert_eq!((said.matches("key-too-long").count(), said.matches("id-too-long").count()), (1, 1), "{said}");
+    let id = stored(&server.post("/v1/telemetry", with(&long, json!(1))));
+    assert!(flags(&server, id).contains("key-too-long"));
+    for trace in [json!(""), json!(null), json!("null-trace")] {
+        let id = stored(&server.post("/v1/telemetry", with("trace_id", trace.clone())));
+        assert_eq!(flags(&server, id).matches("trace-id-null").count(), 1, "{trace}");
+    }
+    still_serves(&server);
+}
+
+#[test]
+fn only_events_that_were_mended_are_flagged_however_many_mends_there_are() {
+    let server = Server::start();
+    let good = event("a", json!({})).to_string();
+    let mended = with("attributes", json!({"x": "MENDS"})).replace("\"MENDS\"", &format!("[{}0]", "NaN,".repeat(150_000)));
+    let surrogate = with("attributes", json!({"x": "HALF"})).replace("HALF", "\\ud800");
+    let answer = server.post("/v1/telemetry/batch", format!("[{good},{mended},{good},{surrogate},{good}]"));
+    assert_eq!((answer.status, &answer.json["processed"]), (201, &json!(5)), "{}", answer.text);
+    for (id, numbers, surrogates) in [(1, false, false), (2, true, false), (3, false, false), (4, false, true), (5, false, false)] {
+        let said = flags(&server, id);
+        assert_eq!((said.contains("not-a-number"), said.contains("lone-surrogate")), (numbers, surrogates), "{id}: {said}");
+    }
 }
 
 #[test]
 fn a_wrong_content_type_is_no_reason_to_lose_an_event() {
     let server = Server::start();
     let body = event("a", json!({})).to_string();
-    for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/octet-stream", "nonsense"] {
+    for (content_type, flag) in [
+        ("text/plain", r#"[{"code":"content-type"}]"#),
+        ("application/x-www-form-urlencoded", r#"[{"code":"content-type"}]"#),
+        ("application/octet-stream", r#"[{"code":"content-type"}]"#),
+        ("nonsense", r#"[{"code":"content-type"}]"#),
+        ("application/json; charset=latin-1", r#"[{"code":"charset"}]"#),
+        ("text/plain; charset=utf-16", r#"[{"code":"content-type"},{"code":"charset"}]"#),
+        ("application/json; charset=UTF-8", ""),
+        ("application/json", ""),
+    ] {
         let id = stored(&server.post_with("/v1/telemetry", &[("content-type", content_type)], &body));
-        assert!(flags(&server, id).contains("content-type"), "{content_type}");
+        assert_eq!(flags(&server, id), flag, "{content_type}");
     }
-    let id = stored(&server.post("/v1/telemetry", &body));
-    assert!(!flags(&server, id).contains("content-type"));
 }
 
 #[test]

@@ -143,8 +143,9 @@ fn bounds_the_events_of_a_batch() {
     let batch = |count: usize| json!({"events": vec![event("a", json!({})); count]}).to_string();
     assert_eq!(server.post("/v1/telemetry/batch", batch(3)).status, 201);
     let answer = server.post("/v1/telemetry/batch", batch(4));
-    assert_eq!((answer.status, &answer.json["error"]["code"]), (400, &json!("TOO_LARGE")));
-    assert!(answer.text.contains("at most 3 events, this one has 4"), "{}", answer.text);
+    assert_eq!((answer.status, &answer.json["error"]["code"]), (400, &json!("VALIDATION_ERROR")));
+    let reason = "too-many-events: a batch holds at most 3 events, this one has 4";
+    assert_eq!(answer.json["error"]["details"], json!([{"field": "events", "reason": reason}]));
     assert_eq!(server.get("/v1/quarantine").json["items"][0]["reasons"][0]["code"], "too-many-events");
     assert_eq!(server.count("select count(*) from events"), 3);
 }
@@ -167,6 +168,52 @@ fn strict_requests_leave_nothing_behind() {
     assert_eq!(answer.status, 400);
     assert!(fields.iter().any(|field| field.starts_with("events[1]")) && fields.iter().any(|field| field.starts_with("events[2]")));
     assert_eq!((server.count("select count(*) from events"), server.count("select count(*) from quarantine")), (0, 0));
+}
+
+#[test]
+fn strict_is_a_word_that_is_understood_or_told() {
+    let server = Server::start();
+    let mut odd = event("a", json!({}));
+    odd.as_object_mut().unwrap().remove("schema_version");
+    for (query, status, flagged) in [
+        ("strict=1", 400, false),
+        ("strict=true", 400, false),
+        ("strict=0&strict=1", 400, false),
+        ("strict=0", 201, false),
+        ("strict=false", 201, false),
+        ("strict=", 201, false),
+        ("strict=xx", 201, true),
+        ("strict=TRUE", 201, true),
+        ("strict", 201, true),
+    ] {
+        let answer = server.post(&format!("/v1/telemetry?{query}"), odd.to_string());
+        assert_eq!(answer.status, status, "{query}: {}", answer.text);
+        if let Some(id) = answer.json["event_id"].as_str() {
+            let count = format!("select count(*) from events where id = {id} and flags like '%parameter-unreadable%strict%'");
+            assert_eq!(server.count(&count) == 1, flagged, "{query}");
+        }
+    }
+}
+
+#[test]
+fn strict_requests_that_are_too_large_answer_400() {
+    let server = Server::start_with(|config, _| config.server.max_body_mib = 1);
+    let big = event("a", json!({"x": "x".repeat(2 << 20)})).to_string();
+    assert_eq!(server.post("/v1/telemetry", &big).status, 413);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(big.as_bytes()).unwrap();
+    let bomb = gzip.finish().unwrap();
+    let headers = [("content-type", "application/json"), ("content-encoding", "gzip")];
+    assert_eq!(server.post_with("/v1/telemetry", &headers, &bomb).status, 413);
+    for (answer, code) in [
+        (server.post("/v1/telemetry?strict=1", &big), "too-large: "),
+        (server.post_with("/v1/telemetry?strict=1", &headers, &bomb), "too-large-decompressed: "),
+    ] {
+        assert_eq!((answer.status, &answer.json["error"]["code"]), (400, &json!("VALIDATION_ERROR")), "{}", answer.text);
+        let detail = &answer.json["error"]["details"][0];
+        assert!(detail["field"] == "body" && detail["reason"].as_str().unwrap().starts_with(code), "{}", answer.text);
+    }
+    assert_eq!(server.count("select count(*) from quarantine"), 2);
 }
 
 #[test]

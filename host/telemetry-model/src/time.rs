@@ -1,5 +1,7 @@
 //! Time as UTC nanoseconds in 64 bits (1677-09-21 to 2262-04-11), and the clock as a parameter.
 
+mod clock;
+
 use std::fmt;
 
 use jiff::{civil, tz::TimeZone};
@@ -22,7 +24,7 @@ pub enum TimeError {
 impl Timestamp {
     /// Reads ISO 8601 as Python's `datetime.fromisoformat` and RFC 3339 spell it: a date, or a date and a time with `T`, `t` or a
     /// space between, basic or extended, up to nine digits of a second, an offset or `Z`. An offset is converted, a time without
-    /// one is taken as UTC, a leap second as the second before it.
+    /// one is taken as UTC, a leap second (23:59:60 UTC) as the second before it, `24:00:00` as the end of its day.
     ///
     /// # Errors
     /// [`TimeError::Unreadable`] or [`TimeError::OutOfRange`].
@@ -36,6 +38,26 @@ impl Timestamp {
             }
             None => text,
         };
+        let Some(clock) = clock::split(text) else { return Self::read(text) };
+        if clock.is_offset_beyond_a_day() {
+            return Err(TimeError::Unreadable);
+        }
+        if let Some(midnight) = clock.end_of_day() {
+            const DAY: i64 = 86_400_000_000_000;
+            return Self::read(&midnight)?.0.checked_add(DAY).map(Timestamp).ok_or(TimeError::OutOfRange);
+        }
+        let time = Self::read(text)?;
+        if clock.is_second_60() && !time.is_last_second_of_a_day() {
+            return Err(TimeError::Unreadable);
+        }
+        Ok(time)
+    }
+
+    fn is_last_second_of_a_day(self) -> bool {
+        self.0.div_euclid(1_000_000_000).rem_euclid(86_400) == 86_399
+    }
+
+    fn read(text: &str) -> Result<Self, TimeError> {
         if let Ok(time) = text.parse::<jiff::Timestamp>() {
             return Self::from_nanoseconds(time.as_nanosecond());
         }
@@ -143,6 +165,14 @@ mod tests {
             ("2026-11-23T08:00:00 Z", "2026-11-23T08:00:00.000000Z"),
             ("2026-11-23t08:00:00z", "2026-11-23T08:00:00.000000Z"),
             ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.000000Z"),
+            ("2016-12-31T23:59:60.25Z", "2016-12-31T23:59:59.250000Z"),
+            ("2017-01-01T05:29:60+05:30", "2016-12-31T23:59:59.000000Z"),
+            ("20161231T235960", "2016-12-31T23:59:59.000000Z"),
+            ("2026-11-22T24:00:00Z", "2026-11-23T00:00:00.000000Z"),
+            ("2026-12-31 24:00", "2027-01-01T00:00:00.000000Z"),
+            ("20261122T240000.000+01:00", "2026-11-22T23:00:00.000000Z"),
+            ("2026-11-23T23:59:59+23:59", "2026-11-23T00:00:59.000000Z"),
+            ("2026-11-23T08:00:00-2359", "2026-11-24T07:59:00.000000Z"),
             ("2026-11-23T08:00:31.123456789Z", "2026-11-23T08:00:31.123456789Z"),
             ("2026-11-23T08:00:31.1234567891234+01:00", "2026-11-23T07:00:31.123456789Z"),
         ] {
@@ -150,7 +180,26 @@ mod tests {
         }
         assert_eq!(Timestamp::parse("0001-01-01T00:00:00Z"), Err(TimeError::OutOfRange));
         assert_eq!(Timestamp::parse("9999-12-31T23:59:59Z"), Err(TimeError::OutOfRange));
-        for text in ["", "yesterday", "1795420831", "2026-13-01", "2026-11-23T25:00:00Z"] {
+        for text in [
+            "",
+            "yesterday",
+            "1795420831",
+            "2026-13-01",
+            "2026-11-23T25:00:00Z",
+            "2026-11-23T08:00:60Z",
+            "2026-11-23T23:59:60+01:00",
+            "2026-11-23T23:58:60Z",
+            "2026-11-23T23:59:61Z",
+            "20261123T080060",
+            "2026-11-23T24:00:01Z",
+            "2026-11-23T24:01:00Z",
+            "2026-11-23T24:00:00.001Z",
+            "2026-11-23T24:00:60Z",
+            "2026-11-23T08:00:00+24:00",
+            "2026-11-23T08:00:00+25:00",
+            "2026-11-23T08:00:00-2500",
+            "2026-11-23T08:00:00+05:60",
+        ] {
             assert_eq!(Timestamp::parse(text), Err(TimeError::Unreadable), "{text}");
         }
     }

@@ -72,6 +72,17 @@ pub fn is_json(headers: &HeaderMap) -> bool {
     value.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
 }
 
+/// Whether `Content-Type` names a character set that is not UTF-8, which is all that JSON is sent in.
+pub fn is_other_charset(headers: &HeaderMap) -> bool {
+    let Some(Ok(value)) = headers.get(header::CONTENT_TYPE).map(|value| value.to_str()) else { return false };
+    let parameters = value.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let mut charsets = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    charsets.any(|(_, charset)| {
+        let charset = charset.trim().trim_matches('"');
+        !["utf-8", "utf8"].iter().any(|known| charset.eq_ignore_ascii_case(known))
+    })
+}
+
 /// An error's deepest words.
 fn reason(error: &dyn std::error::Error) -> String {
     let mut error = error;
@@ -90,5 +101,18 @@ mod tests {
         let is = |value: &str| is_json(&[(header::CONTENT_TYPE, value.parse().unwrap())].into_iter().collect());
         assert!(is("application/json") && is("Application/JSON; charset=utf-8"));
         assert!(!is("text/plain") && !is("application/jsonx") && !is_json(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn knows_other_character_sets() {
+        let is = |value: &str| is_other_charset(&[(header::CONTENT_TYPE, value.parse().unwrap())].into_iter().collect());
+        for value in ["application/json", "application/json; charset=utf-8", "application/json;Charset=\"UTF-8\"", "a/b; x=y; charset=utf8"]
+        {
+            assert!(!is(value), "{value}");
+        }
+        for value in ["application/json; charset=latin-1", "application/json; x=y; charset=\"utf-16\"", "application/json; charset="] {
+            assert!(is(value), "{value}");
+        }
+        assert!(!is_other_charset(&HeaderMap::new()));
     }
 }

@@ -24,7 +24,7 @@ use body::Received;
 /// One event.
 ///
 /// # Errors
-/// 400 not an event, 413 too large, 415 unknown content encoding, 503 busy, 500 the database failed.
+/// 400 not an event, 413 too large (400 when strict), 415 unknown content encoding, 503 busy, 500 the database failed.
 pub async fn ingest(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
     let limit = app.config.server.max_body_bytes();
     let answer = take(&app, request, Shape::Single, limit).await?;
@@ -44,7 +44,9 @@ pub async fn ingest_batch(State(app): State<Arc<App>>, request: Request) -> Resu
 
 async fn take(app: &App, request: Request, shape: Shape, limit: usize) -> Result<crate::processing::Answer, ApiError> {
     let source = source(&request);
-    let strict = is_strict(request.uri());
+    let strict = strict(request.uri());
+    let flags = oddities(&request, strict);
+    let strict = strict == Some(true);
     let (parts, body) = request.into_parts();
     let encoding = encoding(&parts.headers);
     let received_at = app.clock.now();
@@ -57,7 +59,7 @@ async fn take(app: &App, request: Request, shape: Shape, limit: usize) -> Result
             if !strict {
                 app.pipeline.note(unread(refusal.clone(), digest, size)).await.map_err(answer::failed)?;
             }
-            return Err(status.unwrap_or_else(|| answer::refused(&refusal)));
+            return Err(status.unwrap_or_else(|| answer::refused(&refusal, strict)));
         }
     };
     let encoding = match encoding {
@@ -67,16 +69,9 @@ async fn take(app: &App, request: Request, shape: Shape, limit: usize) -> Result
                 let digest = app.store.digest_key().digest(&bytes);
                 app.pipeline.note(unread(refusal.clone(), digest, bytes.len() as u64)).await.map_err(answer::failed)?;
             }
-            return Err(answer::refused(&refusal));
+            return Err(answer::refused(&refusal, strict));
         }
     };
-    let mut flags = Vec::new();
-    if !extract::is_json(&parts.headers) {
-        flags.push(Flag::new("content-type", None));
-    }
-    if parts.method == Method::PUT {
-        flags.push(Flag::new("method-put", None));
-    }
     let unit = Unit { bytes, encoding, shape, limit, strict, source, flags, received_at, lease };
     app.pipeline.ingest(unit).await.map_err(answer::failed)
 }
@@ -87,9 +82,34 @@ fn source(request: &Request) -> Box<str> {
     peer.map_or_else(|| "unknown".into(), |ConnectInfo(address)| address.ip().to_string().into())
 }
 
-/// `strict=1` or `strict=true`. Anything else in the query is no reason to lose an event.
-fn is_strict(uri: &Uri) -> bool {
-    uri.query().is_some_and(|query| query.split('&').any(|pair| matches!(pair, "strict=1" | "strict=true")))
+/// What is odd about a request: flags of each of its events.
+fn oddities(request: &Request, strict: Option<bool>) -> Vec<Flag> {
+    let odd = [
+        (!extract::is_json(request.headers()), "content-type", None),
+        (extract::is_other_charset(request.headers()), "charset", None),
+        (request.method() == Method::PUT, "method-put", None),
+        (strict.is_none(), "parameter-unreadable", Some("strict")),
+    ];
+    odd.into_iter().filter(|(is_so, ..)| *is_so).map(|(_, code, field)| Flag::new(code, field.map(Into::into))).collect()
+}
+
+/// Whether the request asks to be refused when it is odd: `strict=1` or `strict=true`; not with `0`, `false`, an empty one or none.
+/// `None` for another value: no reason to lose an event, so such a request is taken as not strict and flagged.
+fn strict(uri: &Uri) -> Option<bool> {
+    let pairs = uri.query().unwrap_or_default().split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "?")));
+    let values = pairs.filter(|(name, _)| *name == "strict").map(|(_, value)| match value {
+        "1" | "true" => Some(true),
+        "" | "0" | "false" => Some(false),
+        _ => None,
+    });
+    // Of several the strictest counts, and one that cannot be read is not forgotten.
+    values
+        .max_by_key(|value| match value {
+            Some(true) => 2,
+            None => 1,
+            Some(false) => 0,
+        })
+        .unwrap_or(Some(false))
 }
 
 fn encoding(headers: &HeaderMap) -> Result<Option<Encoding>, Refusal> {

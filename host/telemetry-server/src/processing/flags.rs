@@ -3,7 +3,7 @@
 use telemetry_model::Flag;
 
 /// An event has no more flags than this; one that would have is flagged `more-flags` last.
-const MAX_FLAGS: usize = 32;
+pub(crate) const MAX_FLAGS: usize = 32;
 /// A field's name is cut here, bytes.
 const MAX_FIELD: usize = 128;
 

@@ -64,6 +64,7 @@ impl Stages {
                 Ok(normalized) if reasons.is_empty() => State::Normalized(Box::new(normalized)),
                 Ok(_) => State::Refused(reasons, claim),
                 Err(own) => {
+                    reasons.retain(|said| !own.iter().any(|own| is_closer(own, said)));
                     let unsaid = |reason: &Reason| !reasons.iter().any(|said| said.code == reason.code && said.field == reason.field);
                     let own: Vec<_> = own.into_iter().filter(unsaid).collect();
                     reasons.extend(own);
@@ -104,6 +105,11 @@ fn receive(mut job: Job) -> Option<(Job, Body)> {
             Some((job, Err(refusal)))
         }
     }
+}
+
+/// A validator is given a time or none: only the host can tell one out of range from one that is unreadable.
+fn is_closer(own: &Reason, said: &Reason) -> bool {
+    own.code == "timestamp-out-of-range" && said.code == "timestamp-unreadable" && said.field == own.field
 }
 
 fn flag(said: Violation) -> Flag {

@@ -13,25 +13,33 @@ use crate::app::App;
 use crate::config::ServerConfig;
 
 /// Lets through loopback names, any IP literal (a name can be rebound, an address cannot), the configured host and
-/// `server.allowed_hosts`, ports ignored; answers 403 to anything else, 400 without a usable Host.
+/// `server.allowed_hosts`, ports ignored; answers 403 to anything else, 400 without a usable Host. The same holds for the authority of
+/// a request line that has one.
 pub async fn host(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let mut given = request.headers().get_all(header::HOST).iter();
-    let authority = match (request.uri().authority(), given.next(), given.next()) {
-        (_, _, Some(_)) => None,
-        (Some(authority), ..) => Some(authority.as_str()),
-        (None, host, None) => host.and_then(|value| value.to_str().ok()),
-    };
-    let Some(name) = authority.and_then(host_name) else {
-        return ApiError::validation("the request has no usable Host header")
-            .with("host", "missing, repeated or unreadable")
-            .into_response();
-    };
-    if !is_allowed(&name, &app.config.server) {
-        return ApiError::authorization(format!("host `{name}` is not served here"))
-            .with("host", "add it to server.allowed_hosts to allow it")
-            .into_response();
+    match check(&request, &app.config.server) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
     }
-    next.run(request).await
+}
+
+fn check(request: &Request, server: &ServerConfig) -> Result<(), ApiError> {
+    let mut given = request.headers().get_all(header::HOST).iter();
+    let host = match (given.next(), given.next()) {
+        (Some(host), None) => host.to_str().ok(),
+        _ => None,
+    };
+    let authority = request.uri().authority().map(|authority| Some(authority.as_str()));
+    for name in authority.into_iter().chain([host]) {
+        let Some(name) = name.and_then(host_name) else {
+            let error = ApiError::validation("the request has no usable Host header");
+            return Err(error.with("host", "missing, empty, repeated or unreadable"));
+        };
+        if !is_allowed(&name, server) {
+            let error = ApiError::authorization(format!("host `{name}` is not served here"));
+            return Err(error.with("host", "add it to server.allowed_hosts to allow it"));
+        }
+    }
+    Ok(())
 }
 
 /// The name of an authority without user, port, brackets and the root's dot, lower case.

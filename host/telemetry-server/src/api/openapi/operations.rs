@@ -50,7 +50,8 @@ const fn ingest(path: &'static str, method: &'static str, id: &'static str, body
 }
 
 const EVENT: &str = "One event";
-const BATCH: &str = "{\"events\": [..]}, or an array of events";
+const BATCH: &str = "{\"events\": [..]}, or an array of events; of more than server.max_batch_events (1,000) nothing is stored: 400 \
+                     VALIDATION_ERROR with a detail about `events`";
 const ONE: &str = "success, event_id, error; success is false for an event in quarantine";
 const MANY: &str = "success, total, processed, failed, details, and results with an outcome for each event in input order";
 const READ: &[u16] = &[400, 401, 500, 503];

@@ -86,7 +86,12 @@ pub(super) const SERIES: &[Parameter] = &[
 
 pub(super) const TOKENS: &[Parameter] = &[query("agent_id", "string", "Only this agent's")];
 
-pub(super) const STRICT: &[Parameter] = &[choice("strict", &["1"], "Refuse what is odd instead of storing it")];
+pub(super) const STRICT: &[Parameter] = &[choice(
+    "strict",
+    &["1", "true", "0", "false"],
+    "Refuse what is odd, unusable or too large with 400 and all details instead of storing it. Any other value is taken as 0, and the \
+     events are flagged parameter-unreadable: an event is not lost for it",
+)];
 pub(super) const PROVENANCE: &[Parameter] = &[choice("provenance", &["1"], "Also which plugins ran and who wrote what")];
 pub(super) const ID: &[Parameter] = &[path("id", "Its id")];
 pub(super) const AGENT_ID: &[Parameter] = &[path("agent_id", "Its id")];

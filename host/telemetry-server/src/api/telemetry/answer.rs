@@ -97,7 +97,7 @@ fn item(index: usize, event: &EventOutcome) -> Item<'_> {
 fn outcomes(answer: Answer, place: impl Fn(usize) -> String) -> Result<Vec<EventOutcome>, ApiError> {
     match answer {
         Answer::Events(outcomes) => Ok(outcomes),
-        Answer::Refused { refusal, .. } => Err(refused(&refusal)),
+        Answer::Refused { refusal, quarantine_id } => Err(refused(&refusal, quarantine_id.is_none())),
         Answer::Strict(details) => {
             let details = details.iter().map(|detail| strict(detail, place(detail.index)));
             Err(ApiError::processing("a strict request takes nothing odd; nothing was stored").with_all(details))
@@ -120,17 +120,16 @@ fn summary(reasons: &[Reason]) -> String {
     texts.join("; ")
 }
 
-/// The error for a body that holds no events.
-pub(super) fn refused(refusal: &Refusal) -> ApiError {
+/// The error for a body that holds no events. What a strict request gets wrong is one thing to its sender: 400, however large.
+pub(super) fn refused(refusal: &Refusal, strict: bool) -> ApiError {
     let Refusal { kind, reason } = refusal;
     let message = reason.message.clone();
     let error = match kind {
-        RefusalKind::Malformed | RefusalKind::TooDeep => ApiError::validation(message),
-        RefusalKind::TooLarge => ApiError::too_large(message),
-        RefusalKind::TooMany => ApiError::too_many(message),
+        RefusalKind::TooLarge if !strict => ApiError::too_large(message),
+        RefusalKind::Malformed | RefusalKind::TooDeep | RefusalKind::TooMany | RefusalKind::TooLarge => ApiError::validation(message),
         RefusalKind::UnsupportedEncoding => ApiError::unsupported_media_type(message),
     };
-    error.with(reason.field.as_deref().unwrap_or("body"), &*reason.code)
+    error.with(reason.field.as_deref().unwrap_or("body"), format!("{}: {}", reason.code, reason.message))
 }
 
 /// The error of a request that could not be stored.

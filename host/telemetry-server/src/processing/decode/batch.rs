@@ -31,7 +31,9 @@ pub(super) fn ranges(text: &str, max_events: usize) -> Result<Vec<Range<usize>>,
     let (items, total) = items;
     if total > max_events {
         let message = format!("a batch holds at most {max_events} events, this one has {total}");
-        return Err(Refusal::new(RefusalKind::TooMany, "too-many-events", message));
+        let mut refusal = Refusal::new(RefusalKind::TooMany, "too-many-events", message);
+        refusal.reason.field = Some("events".into());
+        return Err(refusal);
     }
     let base = text.as_ptr() as usize;
     let place = |item: &&RawValue| {

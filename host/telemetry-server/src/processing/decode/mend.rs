@@ -13,30 +13,41 @@ pub(super) enum Mend {
     LoneSurrogate,
 }
 
-/// Where `text` was mended, by places in the text that came out, rising.
+/// Where a text was mended, by places in the text that came out: a bit a byte, so that no number of mends takes more than that.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Mends {
-    places: Vec<(usize, Mend)>,
-    overflowed: bool,
+    numbers: Vec<u64>,
+    surrogates: Vec<u64>,
 }
-
-/// More places than this are not told apart: everything counts as mended.
-const MAX_PLACES: usize = 100_000;
 
 impl Mends {
     fn push(&mut self, at: usize, mend: Mend) {
-        if self.places.len() < MAX_PLACES {
-            self.places.push((at, mend));
-        } else {
-            self.overflowed = true;
+        let words = match mend {
+            Mend::NotANumber => &mut self.numbers,
+            Mend::LoneSurrogate => &mut self.surrogates,
+        };
+        if words.len() <= at / 64 {
+            words.resize(at / 64 + 1, 0);
+        }
+        if let Some(word) = words.get_mut(at / 64) {
+            *word |= 1 << (at % 64);
         }
     }
 
     /// Whether `mend` was done within `range`.
     pub(super) fn any(&self, range: &Range<usize>, mend: Mend) -> bool {
-        let from = self.places.partition_point(|(at, _)| *at < range.start);
-        let mut within = self.places.iter().skip(from).take_while(|(at, _)| *at < range.end);
-        self.overflowed || within.any(|(_, kind)| *kind == mend)
+        let words = match mend {
+            Mend::NotANumber => &self.numbers,
+            Mend::LoneSurrogate => &self.surrogates,
+        };
+        let (first, last) = (range.start / 64, range.end.saturating_sub(1) / 64);
+        let within = words.iter().enumerate().take(last + 1).skip(first);
+        !range.is_empty()
+            && within.into_iter().any(|(index, word)| {
+                let from = if index == first { u64::MAX << (range.start % 64) } else { u64::MAX };
+                let to = if index == last { u64::MAX >> (63 - (range.end - 1) % 64) } else { u64::MAX };
+                word & from & to != 0
+            })
     }
 }
 
@@ -82,4 +93,22 @@ fn mend_string(token: &str, out: &mut String, mends: &mut Mends) {
         rest = after;
     }
     out.push_str(rest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_place_counts_for_its_own_range_only() {
+        let (text, mends) = mend(&"[NaN,1],".repeat(200_000));
+        assert!(text.starts_with("[null,1],[null"));
+        for (range, mended) in
+            [(0..5, true), (0..1, false), (1..2, true), (2..10, false), (5..9, false), (9_000_009..9_000_018, false), (7..7, false)]
+        {
+            assert_eq!(mends.any(&range, Mend::NotANumber), mended, "{range:?}");
+        }
+        assert!((0..text.len()).step_by(9).all(|at| mends.any(&(at..at + 8), Mend::NotANumber)));
+        assert!(!mends.any(&(0..text.len()), Mend::LoneSurrogate));
+    }
 }

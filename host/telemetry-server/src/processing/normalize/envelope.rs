@@ -6,14 +6,22 @@ use telemetry_model::{Attributes, Event, Flag, JsonText, Level, Member, RawEvent
 
 use super::super::flags;
 
+/// A longer id of an event is flagged, bytes.
+const MAX_ID: usize = 256;
+/// A longer key of an attribute or of another member is flagged, bytes.
+const MAX_KEY: usize = 256;
+
+/// With more attributes an event is kept in quarantine: the key of each takes a row of the database for good.
+const MAX_ATTRIBUTES: usize = 100_000;
+
 /// Types the envelope.
 ///
 /// # Errors
-/// Without a name or a readable timestamp: all reasons.
+/// Without a name or a readable timestamp, or with too many attributes: all reasons.
 pub(super) fn event(raw: RawEvent) -> Result<Event, Vec<Reason>> {
-    let (name, timestamp) = match (name(&raw.name), timestamp(&raw.timestamp)) {
-        (Ok(name), Ok(timestamp)) => (name, timestamp),
-        (name, timestamp) => return Err(name.err().into_iter().chain(timestamp.err()).collect()),
+    let (name, timestamp) = match (name(&raw.name), timestamp(&raw.timestamp), count(&raw.attributes)) {
+        (Ok(name), Ok(timestamp), Ok(())) => (name, timestamp),
+        (name, timestamp, count) => return Err(name.err().into_iter().chain(timestamp.err()).chain(count.err()).collect()),
     };
     let mut odd = Odd { flags: raw.flags, kept: Vec::new() };
     if is_naive(&raw.timestamp) {
@@ -24,12 +32,14 @@ pub(super) fn event(raw: RawEvent) -> Result<Event, Vec<Reason>> {
         Member::Text(version) if **version != *"1.0" => flags::push(&mut odd.flags, "schema-version-unknown", "schema_version"),
         _ => {}
     }
-    if matches!(&raw.trace_id, Member::Absent | Member::Null) || raw.trace_id.text() == Some(NULL_TRACE) {
+    if !raw.trace_id.is_given() || raw.trace_id.text().is_some_and(|trace| trace.is_empty() || trace == NULL_TRACE) {
         flags::push(&mut odd.flags, "trace-id-null", "trace_id");
     }
     if !raw.level.is_given() {
         flags::push(&mut odd.flags, "level-absent", "level");
     }
+    odd.keys(&raw.extra, str::to_owned);
+    odd.keys(&raw.attributes, flags::attribute);
     let session_id = odd.attribute_text(&raw.attributes, "session.id");
     let agent_id = odd.agent(raw.agent_id, &raw.attributes);
     if let Some(value) = stray(raw.attributes_member) {
@@ -58,7 +68,23 @@ pub(super) fn event(raw: RawEvent) -> Result<Event, Vec<Reason>> {
         event.extra.set(key, value);
     }
     event.flags = odd.flags;
+    long_ids(&mut event);
     Ok(event)
+}
+
+/// Flags ids that no sender makes: they are kept, but cost everyone who reads them.
+fn long_ids(event: &mut Event) {
+    let Event { trace_id, span_id, parent_span_id, agent_id, session_id, flags, .. } = event;
+    let ids = [
+        ("trace_id", trace_id.as_deref()),
+        ("span_id", span_id.as_deref()),
+        ("parent_span_id", parent_span_id.as_deref()),
+        ("agent_id", Some(&**agent_id)),
+        (r#"attributes["session.id"]"#, session_id.as_deref()),
+    ];
+    for (field, _) in ids.into_iter().filter(|(_, id)| id.is_some_and(|id| id.len() > MAX_ID)) {
+        flags::push(flags, "id-too-long", field);
+    }
 }
 
 fn name(member: &Member) -> Result<Box<str>, Reason> {
@@ -67,6 +93,14 @@ fn name(member: &Member) -> Result<Box<str>, Reason> {
         Member::Other(_) => Err(Reason::host("name-not-text", Some("name".into()), "name is not a string")),
         _ => Err(Reason::host("missing-name", Some("name".into()), "an event needs a name")),
     }
+}
+
+fn count(attributes: &Attributes) -> Result<(), Reason> {
+    if attributes.len() <= MAX_ATTRIBUTES {
+        return Ok(());
+    }
+    let message = format!("an event has at most {MAX_ATTRIBUTES} attributes, this one has {}", attributes.len());
+    Err(Reason::host("too-many-attributes", Some("attributes".into()), message))
 }
 
 fn timestamp(member: &Member) -> Result<Timestamp, Reason> {
@@ -113,6 +147,12 @@ impl Odd {
                 None
             }
         }
+    }
+
+    /// Flags keys that no sender makes.
+    fn keys(&mut self, attributes: &Attributes, field: fn(&str) -> String) {
+        let long = attributes.iter().map(|(key, _)| key).filter(|key| key.len() > MAX_KEY);
+        long.take(flags::MAX_FLAGS).for_each(|key| flags::push(&mut self.flags, "key-too-long", field(key)));
     }
 
     fn attribute_text(&mut self, attributes: &Attributes, key: &str) -> Option<Box<str>> {

@@ -69,7 +69,7 @@ impl<'a> Reader<'a> {
             match number {
                 Some(count) if (0..=MOST_COUNTED).contains(&count) => return Some(count),
                 Some(count) if count < 0 => self.flag("negative", key),
-                Some(_) => self.flag("out-of-range", key),
+                Some(_) => self.flag("count-out-of-range", key),
                 None => self.flag("not-an-integer", key),
             }
             None
@@ -82,7 +82,7 @@ impl<'a> Reader<'a> {
             match self.given(key)?.as_real() {
                 Some(length) if (0.0..=LONGEST_MS).contains(&length) => return Some(length),
                 Some(length) if length < 0.0 => self.flag("negative", key),
-                Some(_) => self.flag("out-of-range", key),
+                Some(_) => self.flag("duration-out-of-range", key),
                 None => self.flag("not-a-number", key),
             }
             None

@@ -26,7 +26,7 @@ pub struct Normalized {
 ///
 /// # Errors
 /// All reasons why there can be no event: `missing-name`, `name-not-text`, `missing-timestamp`, `timestamp-unreadable`,
-/// `timestamp-out-of-range`.
+/// `timestamp-out-of-range`, `too-many-attributes`.
 pub fn normalize(raw: RawEvent, key: &DigestKey) -> Result<Normalized, Vec<Reason>> {
     let mut event = envelope::event(raw)?;
     let facts = facts::read(&mut event, key);
