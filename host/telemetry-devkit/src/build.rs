@@ -17,8 +17,10 @@ pub struct BuildSettings {
     pub target_dir: PathBuf,
     /// Cargo's home, whose path is kept out of the component.
     pub cargo_home: PathBuf,
-    /// PATH.
+    /// PATH: where compilers are looked for.
     pub search_path: String,
+    /// Where the system's own packages are installed; `/` but in tests.
+    pub system: PathBuf,
     /// Compile with so many jobs; `None` leaves it to cargo.
     pub jobs: Option<u32>,
     /// Refuse a `Cargo.lock` that is missing or would change.
@@ -35,6 +37,7 @@ impl BuildSettings {
         BuildSettings {
             target_dir: folder("CYLESTIO_GUEST_TARGET_DIR").unwrap_or_else(|| cache.join("cylestio-server/guests")),
             cargo_home: folder("CARGO_HOME").unwrap_or_else(|| home.join(".cargo")),
+            system: PathBuf::from("/"),
             search_path: variables.get(OsStr::new("PATH")).map(|path| path.to_string_lossy().into_owned()).unwrap_or_default(),
             jobs: None,
             locked: false,
@@ -97,8 +100,8 @@ pub fn build(plugin_dir: &Path, settings: &BuildSettings) -> Result<Built, Build
     let sources = Sources::find(plugin_dir)?;
     let (module, toolchain) = match &sources.package {
         Some(package) => {
-            let toolchain = Toolchain::find()?;
-            (compile(&sources, package, &toolchain, settings)?, toolchain.describe()?)
+            let toolchain = Toolchain::find(&settings.search_path, &settings.system)?;
+            (compile(&sources, package, &toolchain, settings)?, toolchain.describe(&settings.search_path)?)
         }
         None => c::compile(&sources, settings)?,
     };
@@ -120,6 +123,16 @@ pub fn componentize(module: &[u8], manifest: &str, note: &BuildNote) -> Result<V
     section::append(&mut component, section::MANIFEST, manifest.as_bytes());
     section::append(&mut component, section::BUILD, note.to_json().as_bytes());
     Ok(component)
+}
+
+/// Makes a component of a core module that knows nothing of its world: the world of `kind` is attached first.
+///
+/// # Errors
+/// What wit-component says.
+pub fn componentize_for(kind: &str, module: &[u8], manifest: &str, note: &BuildNote) -> Result<Vec<u8>, String> {
+    let mut module = module.to_vec();
+    c::embed(&mut module, kind)?;
+    componentize(&module, manifest, note)
 }
 
 fn compile(sources: &Sources, package: &str, toolchain: &Toolchain, settings: &BuildSettings) -> Result<Vec<u8>, BuildError> {

@@ -1,20 +1,21 @@
 //! `cases/*.json` of a plugin, run against its component: rows in, expected out.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 use telemetry_plugins::PluginKind;
 
-use crate::trial::{Trial, TrialError};
+use crate::trial::{CompileCache, Setup, Trial, TrialError};
 
-/// One file: `{"config"?, "parameters"?, "rows": [..], "expect": [..]}`.
+/// One file: `{"about"?, "config"?, "tables"?, "parameters"?, "rows": [..], "expect": [..]}`.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// The file.
     pub path: PathBuf,
-    /// Configuration of the plugin.
-    pub config: Map<String, Json>,
+    /// Configuration and tables of the plugin.
+    pub setup: Setup,
     /// Parameters of a metric.
     pub parameters: Map<String, Json>,
     /// Objects of fields by name; a metric's may have a `group`, a number from 0.
@@ -87,13 +88,13 @@ impl Case {
         take("about");
         let case = Case {
             path: path.to_owned(),
-            config: object("config", take("config"))?,
+            setup: Setup { config: object("config", take("config"))?, tables: tables(object("tables", take("tables"))?)? },
             parameters: object("parameters", take("parameters"))?,
             rows: list("rows", take("rows"))?,
             expect: list("expect", take("expect"))?,
         };
         match file.keys().next() {
-            Some(unknown) => Err(format!("`{unknown}` is not known; there are about, config, parameters, rows, expect")),
+            Some(unknown) => Err(format!("`{unknown}` is not known; there are about, config, tables, parameters, rows, expect")),
             None => Ok(case),
         }
     }
@@ -135,25 +136,29 @@ impl Case {
     }
 }
 
-/// Runs all cases of the plugin in `plugin_dir` against its built component, and says how many there were. `scratch` is an empty folder.
+/// Runs all cases of the plugin in `plugin_dir` against its built component, and says how many there were.
 ///
 /// # Errors
 /// The first case that is not met.
-pub fn run_cases(plugin_dir: &Path, component: &Path, scratch: &Path) -> Result<usize, CaseError> {
+pub fn run_cases(plugin_dir: &Path, component: &Path, cache: &CompileCache) -> Result<usize, CaseError> {
     let cases = Case::all(&plugin_dir.join("cases"))?;
-    let cache = scratch.join("cache");
-    for (place, case) in cases.iter().enumerate() {
-        let folder = scratch.join(place.to_string());
-        let made = fs::create_dir(&folder);
-        made.map_err(|error| CaseError::Unreadable { path: folder.clone(), problem: error.to_string() })?;
-        let trial = Trial::load(component, &case.config, &folder, &cache);
+    for case in &cases {
+        let trial = Trial::load(component, &case.setup, cache);
         case.check(&trial.map_err(|source| CaseError::Trial { path: case.path.clone(), source })?)?;
     }
     Ok(cases.len())
 }
 
+fn tables(tables: Map<String, Json>) -> Result<BTreeMap<String, Map<String, Json>>, String> {
+    let table = |(name, rows)| match rows {
+        Json::Object(rows) => Ok((name, rows)),
+        _ => Err(format!("`tables.{name}` is not an object of rows by key")),
+    };
+    tables.into_iter().map(table).collect()
+}
+
 /// Null is absent; a violation's message need not be expected; reals may differ by 1e-9 of themselves.
-fn same(expected: &Json, found: &Json) -> bool {
+pub(crate) fn same(expected: &Json, found: &Json) -> bool {
     match (expected, found) {
         (Json::Object(expected), Json::Object(found)) => {
             let is_violation = found.contains_key("severity") && found.contains_key("code");

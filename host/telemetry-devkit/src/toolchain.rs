@@ -11,8 +11,10 @@ pub const TARGET: &str = "wasm32-unknown-unknown";
 pub enum Toolchain {
     /// `cargo` of the search path, with the target installed.
     Installed,
-    /// `/usr/bin/cargo`, building the standard library from `rust-web-src`.
+    /// The system's own `cargo`, building the standard library from `rust-web-src`.
     BuildStd {
+        /// The folder of `cargo` and `rustc`.
+        programs: PathBuf,
         /// The linker.
         linker: PathBuf,
     },
@@ -23,12 +25,14 @@ pub enum Toolchain {
 pub enum ToolchainError {
     /// Nothing that fits is installed.
     #[error(
-        "no compiler for {TARGET} found; run `rustup target add {TARGET}`, or on Debian \
+        "no Rust compiler for {TARGET} found; get one with `rustup target add {TARGET}`, or on Debian with \
          `apt-get install --no-install-recommends rustc-web cargo-web rust-web-src lld-22`"
     )]
     NotFound,
     /// Nothing that compiles C for WebAssembly.
-    #[error("no C compiler for wasm32 found; run `pip install ziglang`, or install zig or clang with lld")]
+    #[error(
+        "no C compiler for wasm32 found; get one with `python3 -m pip install ziglang`, or put `zig` or `clang` (with lld) on the PATH"
+    )]
     NoCCompiler,
     /// The compiler does not say its version.
     #[error("cannot run `{0}`")]
@@ -36,24 +40,23 @@ pub enum ToolchainError {
 }
 
 impl Toolchain {
-    /// The first that is there.
+    /// The first that is there: on the search path, then in the system's folders.
     ///
     /// # Errors
     /// [`ToolchainError::NotFound`] names the commands that get one.
-    pub fn find() -> Result<Self, ToolchainError> {
-        let libraries = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output();
+    pub fn find(search_path: &str, system: &Path) -> Result<Self, ToolchainError> {
+        let libraries = command(Path::new("rustc"), search_path).args(["--print", "target-libdir", "--target", TARGET]).output();
         let installed =
             libraries.is_ok_and(|output| output.status.success() && Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir());
         if installed {
             return Ok(Toolchain::Installed);
         }
-        let sources = Path::new("/usr/lib/rustlib/src/rust/library/std/Cargo.toml");
-        let linker = ["/usr/bin/wasm-ld", "/usr/bin/wasm-ld-22", "/usr/bin/wasm-ld-21", "/usr/bin/wasm-ld-20", "/usr/bin/wasm-ld-19"]
-            .into_iter()
-            .map(PathBuf::from)
-            .find(|path| path.exists());
+        let programs = system.join("usr/bin");
+        let sources = system.join("usr/lib/rustlib/src/rust/library/std/Cargo.toml");
+        let linkers = ["wasm-ld", "wasm-ld-22", "wasm-ld-21", "wasm-ld-20", "wasm-ld-19"];
+        let linker = linkers.into_iter().map(|name| programs.join(name)).find(|path| path.exists());
         match linker {
-            Some(linker) if sources.exists() && Path::new("/usr/bin/cargo").exists() => Ok(Toolchain::BuildStd { linker }),
+            Some(linker) if sources.exists() && programs.join("cargo").exists() => Ok(Toolchain::BuildStd { programs, linker }),
             _ => Err(ToolchainError::NotFound),
         }
     }
@@ -62,12 +65,13 @@ impl Toolchain {
     ///
     /// # Errors
     /// When the compiler cannot be run.
-    pub fn describe(&self) -> Result<String, ToolchainError> {
+    pub fn describe(&self, search_path: &str) -> Result<String, ToolchainError> {
         let (rustc, library) = match self {
-            Toolchain::Installed => ("rustc", TARGET),
-            Toolchain::BuildStd { .. } => ("/usr/bin/rustc", "wasm32-unknown-unknown, build-std"),
+            Toolchain::Installed => (PathBuf::from("rustc"), TARGET),
+            Toolchain::BuildStd { programs, .. } => (programs.join("rustc"), "wasm32-unknown-unknown, build-std"),
         };
-        let output = Command::new(rustc).arg("--version").output().map_err(|error| ToolchainError::Version(rustc.to_owned(), error))?;
+        let output = command(&rustc, search_path).arg("--version").output();
+        let output = output.map_err(|error| ToolchainError::Version(rustc.display().to_string(), error))?;
         Ok(format!("{} ({library})", String::from_utf8_lossy(&output.stdout).trim()))
     }
 
@@ -75,15 +79,14 @@ impl Toolchain {
     pub fn command(&self, search_path: &str) -> Command {
         match self {
             Toolchain::Installed => {
-                let mut command = Command::new("cargo");
+                let mut command = command(Path::new("cargo"), search_path);
                 command.args(["rustc", "--release", "--lib", "--target", TARGET]);
                 command
             }
-            Toolchain::BuildStd { linker } => {
-                let mut command = Command::new("/usr/bin/cargo");
+            Toolchain::BuildStd { programs, linker } => {
+                let mut command = command(&programs.join("cargo"), &format!("{}:{search_path}", programs.display()));
                 command
                     .args(["rustc", "--release", "--lib", "--target", TARGET, "-Zbuild-std=std,panic_abort"])
-                    .env("PATH", format!("/usr/bin:{search_path}"))
                     .env("RUSTC_BOOTSTRAP", "1")
                     .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker)
                     .env_remove("LD_LIBRARY_PATH")
@@ -91,6 +94,27 @@ impl Toolchain {
                     .env_remove("RUSTC");
                 command
             }
+        }
+    }
+}
+
+/// `program`, looked for and run with this PATH.
+pub(crate) fn command(program: &Path, search_path: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env("PATH", search_path);
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_command_that_gets_a_compiler() {
+        let nothing = tempfile::tempdir().unwrap();
+        let error = Toolchain::find("", nothing.path()).unwrap_err().to_string();
+        for command in ["rustup target add wasm32-unknown-unknown", "apt-get install --no-install-recommends rustc-web"] {
+            assert!(error.contains(command), "{error}");
         }
     }
 }

@@ -1,14 +1,15 @@
 //! One component on trial: loaded as the server loads it, every field granted, and asked about rows given as JSON.
 
-use std::fs;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 use telemetry_model::query::RowSink as _;
-use telemetry_model::{Batch, BatchBuilder, Family, Relation, Rows as _};
+use telemetry_model::{Batch, BatchBuilder, Family, Rows as _};
 use telemetry_plugins::{
-    Catalog, CatalogError, Limits, Metric, MetricError, MetricRun, MetricUnavailable, PluginKind, PluginSettings, Policy,
+    Catalog, CatalogError, Grant, Grants, Limits, LookupTable, Manifest, Metric, MetricError, MetricRun, MetricUnavailable, PluginKind,
+    PluginSettings, Policy, Tables, read_component,
 };
 
 use crate::rows::JsonRows;
@@ -17,10 +18,26 @@ use crate::rows::JsonRows;
 #[derive(Debug)]
 pub struct Trial {
     catalog: Catalog,
-    id: String,
-    kind: PluginKind,
-    source: Relation,
+    manifest: Manifest,
     family: Family,
+}
+
+/// Where compiled components are kept; without a path they are compiled each time.
+#[derive(Clone, Debug, Default)]
+pub struct CompileCache {
+    /// The folder.
+    pub path: Option<PathBuf>,
+    /// The folder of the key that authenticates them.
+    pub state: Option<PathBuf>,
+}
+
+/// What a component is tried with.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// Its configuration.
+    pub config: Map<String, Json>,
+    /// The operator's tables: for each an object of rows by key. One that is asked for and not here is empty.
+    pub tables: BTreeMap<String, Map<String, Json>>,
 }
 
 /// Why a component cannot be tried.
@@ -33,14 +50,6 @@ pub enum TrialError {
         path: PathBuf,
         /// Why.
         reason: String,
-    },
-    /// The scratch folder cannot be used.
-    #[error("cannot use `{path}`")]
-    Scratch {
-        /// Which folder.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
     },
     /// There is no engine.
     #[error(transparent)]
@@ -65,29 +74,26 @@ pub enum TrialError {
 }
 
 impl Trial {
-    /// Loads `component`. `scratch` is an empty folder for this call's use; compiled components are kept in `cache`.
+    /// Loads `component`; everything it asks for is granted.
     ///
     /// # Errors
     /// Why it does not load.
-    pub fn load(component: &Path, config: &Map<String, Json>, scratch: &Path, cache: &Path) -> Result<Self, TrialError> {
-        let at = |path: &Path| {
-            let path = path.to_owned();
-            |source| TrialError::Scratch { path, source }
-        };
-        let bytes = fs::read(component).map_err(at(component))?;
-        let inspected = telemetry_plugins::inspect(&bytes);
+    pub fn load(component: &Path, setup: &Setup, cache: &CompileCache) -> Result<Self, TrialError> {
         let refused = |reason: String| TrialError::Refused { path: component.to_owned(), reason };
-        let manifest = inspected.map_err(|error| refused(error.to_string()))?.manifest;
-        let id = manifest.id.to_string();
-        fs::write(scratch.join(format!("{id}.wasm")), &bytes).map_err(at(scratch))?;
         // A trial may run on a busy machine and without optimization: time is not what it is about.
         let limits = Limits { ingest_deadline_ms: 10_000, metric_deadline_ms: 60_000, ..Limits::default() };
+        let bytes = read_component(component, limits.max_file).map_err(|error| refused(error.to_string()))?;
+        let manifest = telemetry_plugins::inspect(&bytes).map_err(|error| refused(error.to_string()))?.manifest;
+        let id = manifest.id.to_string();
         let catalog = Catalog::open(PluginSettings {
             policy: Policy::Open,
-            path: Some(scratch.to_owned()),
-            cache_path: Some(cache.to_owned()),
+            candidate: Some(component.to_owned()),
+            grants: Grants([(id.clone(), everything(&manifest))].into()),
+            tables: tables(&manifest, setup),
+            cache_path: cache.path.clone(),
+            state_path: cache.state.clone(),
             without_shipped: true,
-            config: [(id.clone(), config.clone())].into(),
+            config: [(id, setup.config.clone())].into(),
             limits,
             ..PluginSettings::default()
         })?;
@@ -95,12 +101,22 @@ impl Trial {
             return Err(refused(error.to_string()));
         }
         let family = manifest.families.as_ref().and_then(|families| families.first().copied()).unwrap_or(Family::Other);
-        Ok(Trial { catalog, id, kind: manifest.kind, source: manifest.source, family })
+        Ok(Trial { catalog, manifest, family })
     }
 
     /// What the component is.
     pub fn kind(&self) -> PluginKind {
-        self.kind
+        self.manifest.kind
+    }
+
+    /// What it asks for.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The catalog that holds it and nothing else.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
     }
 
     /// Reads rows of its source; an event without a name is of the first family that the plugin is called for.
@@ -108,7 +124,7 @@ impl Trial {
     /// # Errors
     /// Names what is no field.
     pub fn rows(&self, rows: &[Json]) -> Result<JsonRows, TrialError> {
-        JsonRows::parse(rows, self.source, self.family).map_err(TrialError::Row)
+        JsonRows::parse(rows, self.manifest.source, self.family).map_err(TrialError::Row)
     }
 
     /// For each row what an enricher sets, or the list of a validator's violations.
@@ -116,7 +132,7 @@ impl Trial {
     /// # Errors
     /// When the plugin fails on a row.
     pub fn answer(&self, rows: &JsonRows) -> Result<Vec<Json>, TrialError> {
-        let (answers, runs): (Vec<Json>, _) = if self.kind == PluginKind::Validator {
+        let (answers, runs): (Vec<Json>, _) = if self.kind() == PluginKind::Validator {
             let validation = self.catalog.validate(rows);
             let violation = |said: telemetry_plugins::Violation| json!({"field": said.field, "code": said.code, "severity": said.severity, "message": said.message});
             (validation.violations.into_iter().map(|row| row.into_iter().map(violation).collect()).collect(), validation.runs)
@@ -140,9 +156,39 @@ impl Trial {
     /// # Errors
     /// When the component is no metric, or declines.
     pub fn accumulator(&self, parameters: &Map<String, Json>) -> Result<Accumulator, TrialError> {
-        let metric = self.catalog.metric(&self.id)?;
+        let metric = self.catalog.metric(&self.manifest.id)?;
         Ok(Accumulator { run: metric.open(parameters)?, metric })
     }
+}
+
+/// A grant of all that `manifest` asks for.
+fn everything(manifest: &Manifest) -> Grant {
+    let asked = &manifest.capabilities;
+    let mask = manifest.kind == PluginKind::Masker;
+    Grant { lookup: asked.lookup.clone(), wasi: asked.wasi.clone(), warm: asked.warm, mask, ..Grant::default() }
+}
+
+/// The rows of a table as JSON text, by key.
+struct Rows(BTreeMap<String, String>);
+
+impl LookupTable for Rows {
+    fn exact(&self, key: &str) -> Option<String> {
+        self.0.get(key).cloned()
+    }
+
+    fn longest_prefix(&self, key: &str) -> Option<String> {
+        let longest = self.0.iter().filter(|(known, _)| key.starts_with(known.as_str())).max_by_key(|(known, _)| known.len());
+        longest.map(|(_, row)| row.clone())
+    }
+}
+
+fn tables(manifest: &Manifest, setup: &Setup) -> Tables {
+    let table = |name: &String| {
+        let rows = setup.tables.get(name).into_iter().flatten().map(|(key, row)| (key.clone(), row.to_string()));
+        let table: Arc<dyn LookupTable> = Arc::new(Rows(rows.collect()));
+        (name.clone(), table)
+    };
+    Tables(manifest.capabilities.lookup.iter().map(table).collect())
 }
 
 /// A metric at work.

@@ -10,7 +10,7 @@ use proptest::prelude::{Strategy, any};
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Map, Value as Json, json};
 use telemetry_devkit::section::{BUILD, MANIFEST};
-use telemetry_devkit::{BuildNote, Case, Trial, run_cases, section, source_digest};
+use telemetry_devkit::{BuildNote, Case, CompileCache, Setup, Trial, run_cases, section, source_digest};
 use telemetry_model::FieldType;
 use telemetry_plugins::{Manifest, PluginKind};
 
@@ -45,7 +45,7 @@ fn the_tutorial_has_the_files_of_the_example() {
 fn components_meet_their_cases() {
     for folder in shipped() {
         let scratch = tempfile::tempdir().unwrap();
-        let count = run_cases(&folder, &component(&folder), scratch.path()).unwrap_or_else(|error| panic!("{error}"));
+        let count = run_cases(&folder, &component(&folder), &cache(&scratch)).unwrap_or_else(|error| panic!("{error}"));
         assert!(count > 0, "{} has no cases", folder.display());
     }
 }
@@ -170,8 +170,11 @@ fn component(folder: &Path) -> PathBuf {
 
 fn trial(folder: &Path) -> (Trial, tempfile::TempDir) {
     let scratch = tempfile::tempdir().unwrap();
-    let cache = scratch.path().join("cache");
-    (Trial::load(&component(folder), &Map::new(), scratch.path(), &cache).unwrap(), scratch)
+    (Trial::load(&component(folder), &Setup::default(), &cache(&scratch)).unwrap(), scratch)
+}
+
+fn cache(scratch: &tempfile::TempDir) -> CompileCache {
+    CompileCache { path: Some(scratch.path().join("cache")), state: None }
 }
 
 /// Rows made of the values that the plugin's cases have for each field, of values at the edges of its type, and of other types' values.

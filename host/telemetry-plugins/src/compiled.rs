@@ -1,9 +1,11 @@
-//! Whether a start would have to compile anything.
+//! Compiling ahead, and whether a start would have to compile anything.
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, CatalogError};
 use crate::engine::Host;
 use crate::load::read::digest;
+use crate::load::{LoadError, inspect};
 use crate::open::cache;
+use crate::plugin::compile;
 use crate::settings::PluginSettings;
 use crate::shipped::SHIPPED;
 
@@ -14,5 +16,17 @@ impl Catalog {
         let Ok(host) = Host::new() else { return true };
         let Some(cache) = cache(settings, &host) else { return true };
         settings.without_shipped || SHIPPED.iter().all(|shipped| cache.has(&digest(shipped.wasm)))
+    }
+
+    /// Keeps the compiled form of a component in the cache, so that it serves at once when it is dropped in. Whether it may load is not
+    /// asked.
+    ///
+    /// # Errors
+    /// [`LoadError`] of the steps digest, manifest, interface and compile.
+    pub fn keep_compiled(settings: &PluginSettings, bytes: &[u8]) -> Result<(), LoadError> {
+        let inspected = inspect(bytes)?;
+        let host = Host::new().map_err(|error| LoadError::Compile(CatalogError::Engine(format!("{error:#}")).to_string()))?;
+        let cache = cache(settings, &host);
+        compile(&host, cache.as_ref(), &inspected.manifest.id, &inspected.digest, bytes).map(drop)
     }
 }

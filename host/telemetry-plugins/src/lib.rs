@@ -37,7 +37,7 @@ pub use catalog::{Catalog, CatalogError, MetricUnavailable};
 pub use counters::CounterValues;
 pub use enrich::Enrichment;
 pub use grants::{Grant, Grants, GrantsError, Refusal};
-pub use load::{Inspected, LoadError, inspect};
+pub use load::{Inspected, LoadError, inspect, read_component};
 pub use manifest::{
     AskedLimits, BUILD_SECTION, Capabilities, MANIFEST_SECTION, Manifest, ManifestError, Parameter, PluginKind, Read, Rollup, Schema,
     SchemaError, Write,

@@ -4,7 +4,7 @@
 pub(crate) mod interface;
 pub(crate) mod read;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use telemetry_model::BatchError;
 
@@ -156,6 +156,16 @@ pub struct Inspected {
     pub build: Option<String>,
     /// Names of what it imports from the host.
     pub imports: Vec<String>,
+    /// Names of the interfaces that it exports.
+    pub exports: Vec<String>,
+}
+
+/// The bytes of a component's file: a regular file of at most `limit` bytes, links not followed.
+///
+/// # Errors
+/// [`LoadError::Read`], [`LoadError::NotAFile`], [`LoadError::TooLarge`].
+pub fn read_component(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
+    read::file(path, limit)
 }
 
 /// Looks at a component: manifest, imports, exports. Compiles nothing, decides nothing.
@@ -172,5 +182,5 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected, LoadError> {
         return Err(LoadError::NotRun("masker"));
     }
     let build = outline.build.and_then(|bytes| std::str::from_utf8(bytes).ok()).map(str::to_owned);
-    Ok(Inspected { manifest, digest, build, imports: outline.imports })
+    Ok(Inspected { manifest, digest, build, imports: outline.imports, exports: outline.exports })
 }

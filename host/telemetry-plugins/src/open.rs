@@ -70,11 +70,20 @@ fn find(settings: &PluginSettings) -> Vec<Candidate> {
     if !settings.without_shipped {
         found.extend(SHIPPED.iter().map(|shipped| Candidate::new(Origin::Shipped, shipped.id.to_owned(), Ok(shipped.wasm.to_vec()))));
     }
-    for path in settings.path.as_deref().map(files).unwrap_or_default() {
-        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        found.push(Candidate::new(Origin::File(file), name, read::file(&path, settings.limits.max_file)));
-    }
+    let mut paths = settings.path.as_deref().map(files).unwrap_or_default();
+    let dropped = |path: &PathBuf| Candidate::from_file(path, settings.limits.max_file);
+    let Some(candidate) = &settings.candidate else {
+        found.extend(paths.iter().map(dropped));
+        return found;
+    };
+    paths.retain(|path| path.file_name() != candidate.file_name());
+    let candidate = dropped(candidate);
+    let is_other = |other: &Candidate| match (other.manifest(), candidate.manifest()) {
+        (Some(other), Some(candidate)) => other.id != candidate.id,
+        _ => true,
+    };
+    found.extend(paths.iter().map(dropped).filter(is_other));
+    found.push(candidate);
     found
 }
 
@@ -95,6 +104,12 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 impl Candidate {
+    fn from_file(path: &Path, max_file: u64) -> Self {
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Candidate::new(Origin::File(file), name, read::file(path, max_file))
+    }
+
     fn new(origin: Origin, name: String, bytes: Result<Vec<u8>, LoadError>) -> Self {
         let refused = |error| Step::Ended(None, None, EntryState::Refused(error));
         match bytes {

@@ -192,7 +192,7 @@ fn tables(manifest: &Manifest, settings: &PluginSettings) -> Result<NamedTables,
 }
 
 /// From the cache when it has a trustworthy entry, else compiled and kept.
-fn compile(host: &Host, cache: Option<&Cache>, id: &str, digest: &str, bytes: &[u8]) -> Result<Component, LoadError> {
+pub(crate) fn compile(host: &Host, cache: Option<&Cache>, id: &str, digest: &str, bytes: &[u8]) -> Result<Component, LoadError> {
     if let Some(cache) = cache {
         match cache.load(&host.engine, digest) {
             Ok(component) => return Ok(component),

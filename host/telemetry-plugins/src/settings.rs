@@ -14,6 +14,8 @@ pub struct PluginSettings {
     pub policy: Policy,
     /// The drop-in folder: its top-level `*.wasm` files are loaded. `None`, or a folder that is not there: no file is.
     pub path: Option<PathBuf>,
+    /// One file more, taken as though it lay in the drop-in folder in the place of the file there that has its name or its id.
+    pub candidate: Option<PathBuf>,
     /// What is granted to whom, shipped plugins included.
     pub grants: Grants,
     /// The folder of compiled components; `None` compiles at each start.

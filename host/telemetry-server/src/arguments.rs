@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use telemetry_server::config::{FlagValue, Sources};
 
+use crate::commands::plugin::PluginAction;
+
 /// A self-hosted server for telemetry of AI agents.
 #[derive(Debug, Parser)]
 #[command(name = "cylestio-server", version, about = "A self-hosted server for telemetry of AI agents")]
@@ -42,22 +44,9 @@ pub enum Action {
     /// Looks at the configuration
     #[command(subcommand)]
     Config(ConfigAction),
-    /// Prepares plugins
+    /// Makes, looks at and prepares plugins
     #[command(subcommand)]
     Plugin(PluginAction),
-}
-
-/// Prepares plugins.
-#[derive(Debug, Subcommand)]
-pub enum PluginAction {
-    /// Compiles every plugin into the cache, as the first start does by itself
-    Compile,
-    /// Builds the plugin in each folder: writes `<id>.wasm` beside its `plugin.toml`
-    Build {
-        /// A folder with `Cargo.toml` and `plugin.toml`
-        #[arg(required = true)]
-        folders: Vec<PathBuf>,
-    },
 }
 
 /// Looks at the configuration.

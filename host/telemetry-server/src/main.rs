@@ -1,28 +1,27 @@
 //! `cylestio-server`: arguments, configuration, run, exit code.
 
 mod arguments;
+mod commands;
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
-use telemetry_devkit::BuildSettings;
 use telemetry_model::time::SystemClock;
 use telemetry_plugins::Catalog;
 use telemetry_server::config::{self, Config, Policy};
 use telemetry_server::{logging, serve_after};
 
-use arguments::{Action, Arguments, ConfigAction, PluginAction};
+use arguments::{Action, Arguments, ConfigAction};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "cylestio-server: {error:#}");
             ExitCode::FAILURE
@@ -30,35 +29,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> anyhow::Result<()> {
+fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let load = || config::load(&arguments.sources(std::env::vars_os()));
     let mut out = std::io::stdout();
     match &arguments.action {
-        Some(Action::Config(ConfigAction::Show)) => write!(out, "{}", load()?.show()).context("printing the configuration"),
+        Some(Action::Config(ConfigAction::Show)) => write!(out, "{}", load()?.show()).context("printing the configuration")?,
         Some(Action::Config(ConfigAction::Check)) => {
             load()?;
-            writeln!(out, "the configuration is fine").context("printing")
+            writeln!(out, "the configuration is fine").context("printing")?;
         }
-        Some(Action::Plugin(PluginAction::Compile)) => compile(&load()?.config),
-        Some(Action::Plugin(PluginAction::Build { folders })) => build(folders),
-        None => start(load()?.config),
+        Some(Action::Plugin(action)) => return commands::plugin::run(action, &|| Ok(load()?.config)),
+        None => start(load()?.config)?,
     }
-}
-
-/// Builds plugins; needs no configuration.
-fn build(folders: &[PathBuf]) -> anyhow::Result<()> {
-    let settings = BuildSettings::from_environment(std::env::vars_os());
-    for folder in folders {
-        let built = telemetry_devkit::build(folder, &settings).with_context(|| format!("building `{}`", folder.display()))?;
-        writeln!(std::io::stdout(), "{} ({} bytes)", built.path.display(), built.component.len()).context("printing")?;
-    }
-    Ok(())
-}
-
-/// Compiles into the cache and ends.
-fn compile(config: &Config) -> anyhow::Result<()> {
-    let settings = config.plugins.settings().map_err(anyhow::Error::msg)?;
-    Catalog::open(settings).map(drop).context("compiling plugins")
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Has a child compile when nothing is in the cache yet: what a compiler allocates would stay with a process that runs for weeks.

@@ -16,7 +16,7 @@ pub(crate) struct Outline<'a> {
     inner_manifest: Option<&'static str>,
     pub(crate) build: Option<&'a [u8]>,
     pub(crate) imports: Vec<String>,
-    exports: Vec<String>,
+    pub(crate) exports: Vec<String>,
 }
 
 impl<'a> Outline<'a> {

@@ -126,6 +126,7 @@ impl PluginsConfig {
                 Policy::Metadata => telemetry_plugins::Policy::Metadata,
             },
             path: self.path.clone(),
+            candidate: None,
             grants,
             cache_path: self.cache_path.clone(),
             state_path: self.state_path.clone(),

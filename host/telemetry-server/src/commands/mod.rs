@@ -1,0 +1,3 @@
+//! What the binary does instead of serving.
+
+pub mod plugin;
