@@ -48,6 +48,12 @@ impl Guest {
         Guest { id: id.into(), kind: "validator", manifest, wat: module("validator", "", &VALIDATOR.replace("VERDICT", verdict)) }
     }
 
+    /// A masker that replaces leaves beginning with `M` by `#`, loops on those beginning with `L` and traps on those beginning with `T`.
+    pub fn masker(id: &str) -> Guest {
+        let manifest = manifest(id, "masker", &[], &[]);
+        Guest { id: id.into(), kind: "masker", manifest, wat: module("masker", "", MASKER) }
+    }
+
     /// A metric over events that sums `llm.usage.n` by group in the column `total`. `take` runs for each row and may use `$n`; what
     /// it leaves on the stack is added.
     pub fn metric(id: &str, take: &str) -> Guest {
@@ -280,6 +286,59 @@ const VALIDATOR: &str = r#"
     (i32.store8 (i32.const 512) (i32.const 0))
     (i32.store (i32.const 516) (i32.const 65536))
     (i32.store (i32.const 520) (local.get $found))
+    (i32.const 512))"#;
+
+const MASKER: &str = r#"
+  (func (export "INTERFACE#configure") (param i32 i32) (result i32) (call $fine))
+  (func $header (param $at i32) (param $kind i32) (param $count i32) (param $start i32)
+    (i32.store (local.get $at) (local.get $kind))
+    (i32.store offset=4 (local.get $at) (local.get $count))
+    (i32.store offset=8 (local.get $at) (local.get $start)))
+  (func (export "INTERFACE#mask")
+    (param $rows i32) (param $columns i32) (param $count i32) (param $data i32) (param $len i32) (result i32)
+    (local $row i32) (local $offsets i32) (local $texts i32) (local $at i32) (local $size i32) (local $first i32) (local $found i32)
+    (local.set $offsets (i32.add (local.get $data) (i32.load offset=32 (local.get $columns))))
+    (local.set $texts (i32.add (local.get $offsets)
+      (i32.and (i32.add (i32.mul (i32.add (local.get $rows) (i32.const 1)) (i32.const 4)) (i32.const 7)) (i32.const -8))))
+    (block $end
+      (loop $next
+        (br_if $end (i32.ge_u (local.get $row) (local.get $rows)))
+        (local.set $at (i32.add (local.get $offsets) (i32.mul (local.get $row) (i32.const 4))))
+        (local.set $size (i32.sub (i32.load offset=4 (local.get $at)) (i32.load (local.get $at))))
+        (local.set $first (i32.const 0))
+        (if (local.get $size) (then
+          (local.set $first (i32.load8_u (i32.add (local.get $texts) (i32.load (local.get $at)))))))
+        (if (i32.eq (local.get $first) (i32.const 76)) (then (loop $ever (br $ever))))
+        (if (i32.eq (local.get $first) (i32.const 84)) (then (unreachable)))
+        (if (i32.eq (local.get $first) (i32.const 77)) (then
+          (i64.store (i32.add (i32.const 65536) (i32.mul (local.get $found) (i32.const 8))) (i64.extend_i32_u (local.get $row)))
+          (i64.store (i32.add (i32.const 98304) (i32.mul (local.get $found) (i32.const 8))) (i64.extend_i32_u (local.get $size)))
+          (local.set $found (i32.add (local.get $found) (i32.const 1)))))
+        (local.set $row (i32.add (local.get $row) (i32.const 1)))
+        (br $next)))
+    (local.set $at (i32.mul (local.get $found) (i32.const 8)))
+    (memory.copy (i32.add (i32.const 65536) (i32.mul (local.get $at) (i32.const 2))) (i32.const 98304) (local.get $at))
+    (local.set $size (i32.and (i32.add (i32.mul (i32.add (local.get $found) (i32.const 1)) (i32.const 4)) (i32.const 7)) (i32.const -8)))
+    (local.set $offsets (i32.add (i32.const 65536) (i32.mul (local.get $at) (i32.const 3))))
+    (local.set $texts (i32.add (local.get $offsets) (local.get $size)))
+    (local.set $row (i32.const 0))
+    (loop $offset
+      (i32.store (i32.add (local.get $offsets) (i32.mul (local.get $row) (i32.const 4))) (local.get $row))
+      (if (i32.lt_u (local.get $row) (local.get $found)) (then
+        (i32.store8 (i32.add (local.get $texts) (local.get $row)) (i32.const 35))
+        (local.set $row (i32.add (local.get $row) (i32.const 1)))
+        (br $offset))))
+    (call $header (i32.const 544) (i32.const 2) (local.get $found) (i32.const 0))
+    (call $header (i32.const 556) (i32.const 2) (local.get $found) (local.get $at))
+    (call $header (i32.const 568) (i32.const 2) (local.get $found) (i32.mul (local.get $at) (i32.const 2)))
+    (call $header (i32.const 580) (i32.const 5) (local.get $found) (i32.mul (local.get $at) (i32.const 3)))
+    (i32.store8 (i32.const 512) (i32.const 0))
+    (i32.store (i32.const 516) (local.get $found))
+    (i32.store (i32.const 520) (i32.const 544))
+    (i32.store (i32.const 524) (i32.const 4))
+    (i32.store (i32.const 528) (i32.const 65536))
+    (i32.store (i32.const 532) (i32.add (i32.sub (local.get $texts) (i32.const 65536))
+      (i32.and (i32.add (local.get $found) (i32.const 7)) (i32.const -8))))
     (i32.const 512))"#;
 
 const METRIC: &str = r#"

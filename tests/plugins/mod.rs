@@ -8,6 +8,7 @@ mod enrichers;
 mod grants;
 mod guest;
 mod load;
+mod maskers;
 mod metrics;
 mod poison;
 mod refused;

@@ -20,7 +20,7 @@ pub struct Case {
     pub parameters: Map<String, Json>,
     /// Objects of fields by name; a metric's may have a `group`, a number from 0.
     pub rows: Vec<Json>,
-    /// For each row an object of keys or a list of violations; for each group of a metric an object of columns.
+    /// For each row an object of keys, a list of violations or a masker's text; for each group of a metric an object of columns.
     pub expect: Vec<Json>,
 }
 
@@ -125,6 +125,9 @@ impl Case {
     }
 
     fn run(&self, trial: &Trial) -> Result<Vec<Json>, TrialError> {
+        if trial.kind() == PluginKind::Masker {
+            return trial.masked(&self.rows);
+        }
         let rows = trial.rows(&self.rows)?;
         if trial.kind() != PluginKind::Metric {
             return trial.answer(&rows);

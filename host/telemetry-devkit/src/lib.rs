@@ -9,6 +9,7 @@ pub mod check;
 mod derived;
 pub mod digest;
 pub mod inspect;
+mod leaves;
 pub mod rows;
 pub mod section;
 pub mod toolchain;

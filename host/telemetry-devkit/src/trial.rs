@@ -12,6 +12,7 @@ use telemetry_plugins::{
     PluginSettings, Policy, Tables, read_component,
 };
 
+use crate::leaves;
 use crate::rows::JsonRows;
 
 /// A loaded component.
@@ -149,6 +150,14 @@ impl Trial {
             }
         }
         Ok(answers)
+    }
+
+    /// For each leaf, `{"text": ..}` with `part`, `field` and `pointer` if need be, its text as a masker leaves it.
+    ///
+    /// # Errors
+    /// When a leaf has no text, or the masker fails on one.
+    pub fn masked(&self, leaves: &[Json]) -> Result<Vec<Json>, TrialError> {
+        leaves::masked(&self.catalog, leaves)
     }
 
     /// Opens an accumulator of a metric.

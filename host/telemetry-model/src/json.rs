@@ -136,6 +136,57 @@ impl JsonText {
     }
 }
 
+/// What stands between the quotes of a JSON string, without its escapes. Where `inner` is no such text, what cannot be understood is
+/// kept as it is; a lone surrogate becomes U+FFFD.
+pub fn unescape(inner: &str) -> String {
+    let mut out = Vec::with_capacity(inner.len());
+    unescape_into(inner, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// The same, appended to `out`: always UTF-8.
+pub fn unescape_into(inner: &str, out: &mut Vec<u8>) {
+    let mut rest = inner.as_bytes();
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        let (before, from) = rest.split_at(at);
+        out.extend_from_slice(before);
+        let (character, length) = escape(from);
+        match character {
+            Some(character) => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+            None => out.push(b'\\'),
+        }
+        rest = from.get(length..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+}
+
+/// The character of the escape that `text` begins with, and how many bytes it takes; `None` when it is no escape of JSON.
+pub fn escape(text: &[u8]) -> (Option<char>, usize) {
+    let simple = |character: char| (Some(character), 2);
+    match text.get(1) {
+        Some(b'n') => simple('\n'),
+        Some(b't') => simple('\t'),
+        Some(b'r') => simple('\r'),
+        Some(b'b') => simple('\u{8}'),
+        Some(b'f') => simple('\u{c}'),
+        Some(byte @ (b'"' | b'\\' | b'/')) => simple(char::from(*byte)),
+        Some(b'u') => match (unit(text), text.get(6..).and_then(unit)) {
+            (Some(high @ 0xd800..=0xdbff), Some(low @ 0xdc00..=0xdfff)) => {
+                (char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00)), 12)
+            }
+            (Some(unit), _) => (Some(char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER)), 6),
+            (None, _) => (None, 1),
+        },
+        _ => (None, 1),
+    }
+}
+
+/// The UTF-16 unit of `\uXXXX`.
+fn unit(text: &[u8]) -> Option<u32> {
+    let digits = text.strip_prefix(b"\\u")?.get(..4)?;
+    digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
+}
+
 /// The type of a value of valid JSON text.
 pub fn kind_of(text: &str) -> JsonKind {
     match text.as_bytes().first() {
@@ -180,6 +231,18 @@ impl serde::Serialize for JsonText {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn unescapes_as_a_parser_does() {
+        for inner in
+            ["", "plain", r#"a\"b\\c\/d"#, r"\n\t\r\b\f", r"\u0000x\u00e9\u20ac", r"\ud83d\ude00\ud83d\ude00", "\u{e9}\\n\u{1f600}"]
+        {
+            assert_eq!(unescape(inner), serde_json::from_str::<String>(&format!("\"{inner}\"")).unwrap(), "{inner}");
+        }
+        for (odd, kept) in [("\\", "\\"), (r"\x", r"\x"), (r"\u00g0", r"\u00g0"), (r"\ud800x", "\u{fffd}x"), (r"\u12", r"\u12")] {
+            assert_eq!(unescape(odd), kept);
+        }
+    }
 
     #[test]
     fn keeps_spelling_and_tells_types() {

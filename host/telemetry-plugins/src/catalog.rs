@@ -10,6 +10,7 @@ use crate::enrich::{Enricher, Enrichment, enrich};
 use crate::grants::{DerivedClasses, class_of};
 use crate::load::LoadError;
 use crate::manifest::PluginKind;
+use crate::mask::{Maskers, Masking};
 use crate::metric::Metric;
 use crate::open::{cache, load_all};
 use crate::order::derived_keys;
@@ -48,6 +49,7 @@ pub enum MetricUnavailable {
 /// The loaded plugins. Calls are blocking.
 pub struct Catalog {
     entries: Vec<Entry>,
+    maskers: Maskers,
     validators: Vec<Arc<Plugin>>,
     enrichers: Vec<Enricher>,
     metrics: BTreeMap<Box<str>, Arc<Metric>>,
@@ -73,6 +75,7 @@ impl Catalog {
         let (entries, derived) = load_all(&host, cache.as_ref(), &settings);
         let mut catalog = Catalog {
             entries,
+            maskers: Maskers::default(),
             validators: Vec::new(),
             enrichers: Vec::new(),
             metrics: BTreeMap::new(),
@@ -81,7 +84,33 @@ impl Catalog {
             action: settings.validator_failure,
         };
         catalog.sort();
+        catalog.find_missing_maskers(&settings);
         Ok(catalog)
+    }
+
+    /// Whether there are maskers, able to run or not.
+    pub fn has_maskers(&self) -> bool {
+        !self.maskers.is_empty()
+    }
+
+    /// Strings that take fewer bytes in JSON need not be shown to the maskers.
+    pub fn min_leaf_bytes(&self) -> usize {
+        self.maskers.min_bytes()
+    }
+
+    /// Whether a masker asks for pointers.
+    pub fn wants_pointers(&self) -> bool {
+        self.maskers.wants_pointers()
+    }
+
+    /// Sets the maskers to work on rows, of which `sources` says who sent each.
+    pub fn mask<'a>(&'a self, sources: &'a [u64]) -> Masking<'a> {
+        self.maskers.start(&self.limits, sources)
+    }
+
+    /// Maskers that are on and cannot run: id and why.
+    pub fn failing_maskers(&self) -> Vec<(String, String)> {
+        self.maskers.failing()
     }
 
     /// Asks every validator about every row.
@@ -163,7 +192,22 @@ impl Catalog {
                     let id = plugin.manifest.id.clone();
                     self.metrics.insert(id, Arc::new(Metric::new(plugin, class.unwrap_or(Class::Metadata))));
                 }
-                PluginKind::Masker => {}
+                PluginKind::Masker => self.maskers.push(plugin),
+            }
+        }
+    }
+
+    /// Maskers that are on but were refused: a shipped one, and one that the operator granted `mask`.
+    fn find_missing_maskers(&mut self, settings: &PluginSettings) {
+        for entry in &self.entries {
+            let EntryState::Refused(error) = &entry.state else { continue };
+            let id = entry.manifest.as_ref().map_or(&*entry.name, |manifest| &*manifest.id);
+            let is_masker = entry.manifest.as_ref().is_none_or(|manifest| manifest.kind == PluginKind::Masker);
+            let is_granted = settings.grants.of(id).is_some_and(|grant| grant.mask);
+            let stands_in =
+                self.entries.iter().any(|other| matches!(&other.state, EntryState::Serving(plugin) if *plugin.manifest.id == *id));
+            if is_masker && (is_granted || entry.is_shipped_masker()) && !stands_in {
+                self.maskers.push_down(id, error.to_string());
             }
         }
     }

@@ -15,6 +15,7 @@ mod grants;
 mod guest;
 mod load;
 mod manifest;
+mod mask;
 mod metric;
 mod open;
 mod order;
@@ -39,9 +40,10 @@ pub use enrich::Enrichment;
 pub use grants::{Grant, Grants, GrantsError, Refusal};
 pub use load::{Inspected, LoadError, inspect, read_component};
 pub use manifest::{
-    AskedLimits, BUILD_SECTION, Capabilities, MANIFEST_SECTION, Manifest, ManifestError, Parameter, PluginKind, Read, Rollup, Schema,
-    SchemaError, Write,
+    AskedLimits, BUILD_SECTION, Capabilities, Leaves, MANIFEST_SECTION, Manifest, ManifestError, Parameter, PluginKind, Read, Rollup,
+    Schema, SchemaError, Write,
 };
+pub use mask::{FoundLeaf, Leaf, LeafField, LeafPart, Masked, Masking, Span};
 pub use metric::{Metric, MetricError, MetricRow, MetricRun, MetricSpec, Output};
 #[doc(hidden)]
 pub use parts::{LiveParts, Parts};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use telemetry_model::BatchError;
 
 use crate::grants::Refusal;
-use crate::manifest::{Manifest, ManifestError, PluginKind, SchemaError};
+use crate::manifest::{Manifest, ManifestError, SchemaError};
 
 /// Why a plugin does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -112,9 +112,6 @@ pub enum LoadError {
     /// Another plugin stands in the way.
     #[error("conflict: {0}")]
     Conflict(String),
-    /// Of a kind that this series does not run.
-    #[error("kind: this series does not run {0}s yet")]
-    NotRun(&'static str),
     /// The engine refuses the code.
     #[error("compile: {0}")]
     Compile(String),
@@ -178,9 +175,6 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected, LoadError> {
     let manifest = Manifest::parse(outline.manifest()?)?;
     crate::wasi::check_parts(&manifest.capabilities)?;
     interface::check(&manifest, &outline)?;
-    if manifest.kind == PluginKind::Masker {
-        return Err(LoadError::NotRun("masker"));
-    }
     let build = outline.build.and_then(|bytes| std::str::from_utf8(bytes).ok()).map(str::to_owned);
     Ok(Inspected { manifest, digest, build, imports: outline.imports, exports: outline.exports })
 }

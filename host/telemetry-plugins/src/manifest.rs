@@ -72,6 +72,8 @@ pub struct Manifest {
     pub parameters: Schema,
     /// A metric's grain.
     pub rollup: Option<Rollup>,
+    /// Which leaves a masker wants.
+    pub leaves: Leaves,
 }
 
 /// A declared column to read.
@@ -106,6 +108,16 @@ pub struct Capabilities {
     pub wasi: Vec<String>,
     /// To be kept between batches.
     pub warm: bool,
+}
+
+/// Which leaves a masker wants, and what of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Leaves {
+    /// It finds nothing in texts of fewer bytes: they are not handed to it.
+    pub min_bytes: u32,
+    /// It wants to know where in the event a leaf stands; what it finds may not depend on it.
+    pub pointer: bool,
 }
 
 /// Limits a plugin asks for; absent is the host's.

@@ -13,7 +13,7 @@ use crate::manifest::{Manifest, PluginKind};
 use crate::order::{conflicts, order};
 use crate::plugin::Plugin;
 use crate::settings::PluginSettings;
-use crate::shipped::SHIPPED;
+use crate::shipped::{OFF_BY_DEFAULT, SHIPPED};
 use crate::status::{Entry, EntryState, Origin};
 
 /// Something that may become a plugin.
@@ -152,10 +152,14 @@ fn switch_off(candidates: &mut Vec<Candidate>, settings: &PluginSettings) {
         if taken {
             let problem = format!("`{id}` is the id of a shipped plugin; name it under `plugins.replaced` to let this file take its place");
             candidate.end(EntryState::Refused(LoadError::Conflict(problem)));
-        } else if settings.off.contains(&*id) {
+        } else if settings.off.contains(&*id) || (candidate.origin == Origin::Shipped && is_off_by_default(&id, settings)) {
             candidate.end(EntryState::SwitchedOff);
         }
     }
+}
+
+fn is_off_by_default(id: &str, settings: &PluginSettings) -> bool {
+    OFF_BY_DEFAULT.contains(&id) && !settings.on.contains(id)
 }
 
 /// Ends the candidates that `judge` finds fault with, by their place among those still in the running.

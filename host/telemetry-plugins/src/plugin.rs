@@ -51,7 +51,7 @@ pub struct CallLimits {
 
 /// Where the functions of its interface are.
 pub(crate) enum Exports {
-    /// `configure` and `validate` or `enrich`.
+    /// `configure` and `validate`, `enrich` or `mask`.
     Rows { configure: ComponentExportIndex, work: ComponentExportIndex },
     /// Of the resource `accumulator`.
     Metric {
@@ -218,7 +218,7 @@ fn exports(manifest: &Manifest, component: &Component) -> Result<Exports, LoadEr
     match manifest.kind {
         PluginKind::Validator => Ok(Exports::Rows { configure: find("configure")?, work: find("validate")? }),
         PluginKind::Enricher => Ok(Exports::Rows { configure: find("configure")?, work: find("enrich")? }),
-        PluginKind::Masker => Err(LoadError::NotRun(kind)),
+        PluginKind::Masker => Ok(Exports::Rows { configure: find("configure")?, work: find("mask")? }),
         PluginKind::Metric => Ok(Exports::Metric {
             open: find("[static]accumulator.open")?,
             update: find("[method]accumulator.update")?,

@@ -13,10 +13,10 @@ use crate::plugin::Plugin;
 use crate::project::{project, recycle};
 use crate::settings::Limits;
 
-const MS: u64 = 1_000_000;
+pub(crate) const MS: u64 = 1_000_000;
 const MIB: u64 = 1 << 20;
 /// How often a call that the host could not run is tried.
-const HOST_TRIES: usize = 3;
+pub(crate) const HOST_TRIES: usize = 3;
 
 /// Takes what a plugin said of rows.
 pub(crate) trait RowTask {
@@ -146,6 +146,6 @@ fn fail(plugin: &Plugin, rows: &[u32], error: &CallError, task: &mut dyn RowTask
     rows.iter().for_each(|row| task.failed(*row, error.outcome(), Some(error)));
 }
 
-fn by_bytes(bytes: usize) -> u64 {
+pub(crate) fn by_bytes(bytes: usize) -> u64 {
     200 * MS * bytes as u64 / MIB
 }

@@ -24,6 +24,8 @@ pub struct PluginSettings {
     pub state_path: Option<PathBuf>,
     /// Ids of plugins that are switched off, shipped or not.
     pub off: BTreeSet<String>,
+    /// Ids of shipped plugins that are off unless they stand here.
+    pub on: BTreeSet<String>,
     /// Ids of shipped plugins whose place a dropped-in file takes.
     pub replaced: BTreeSet<String>,
     /// Leaves the shipped plugins out altogether.

@@ -9,6 +9,9 @@ pub struct Shipped {
     pub wasm: &'static [u8],
 }
 
+/// Shipped plugins that the operator switches on.
+pub(crate) const OFF_BY_DEFAULT: &[&str] = &["pii-masker"];
+
 macro_rules! shipped {
     ($($id:literal),* $(,)?) => {
         &[$(Shipped { id: $id, wasm: include_bytes!(concat!("../../../plugins/", $id, "/", $id, ".wasm")) }),*]
@@ -17,6 +20,8 @@ macro_rules! shipped {
 
 /// All of them, in the order in which they are loaded.
 pub const SHIPPED: &[Shipped] = shipped![
+    "secret-masker",
+    "pii-masker",
     "event-envelope",
     "genai-attributes",
     "event-category",

@@ -119,6 +119,11 @@ impl std::fmt::Debug for EntryState {
 }
 
 impl Entry {
+    /// Whether it came with the server to mask.
+    pub(crate) fn is_shipped_masker(&self) -> bool {
+        self.origin == Origin::Shipped && self.manifest.as_ref().is_some_and(|manifest| manifest.kind == PluginKind::Masker)
+    }
+
     pub(crate) fn status(&self, derived: &DerivedClasses) -> PluginStatus {
         let manifest = self.manifest.as_deref();
         let mut status = PluginStatus {

@@ -56,13 +56,23 @@ impl App {
         Ok(App { started_at: clock.now(), config, clock, store, plugins, reports, pipeline })
     }
 
-    /// Why events cannot be stored or read, if so: a write must come back, and a row must be readable.
+    /// Why events cannot be stored whole or read, if so: a write must come back, a row must be readable, and every masker that is on
+    /// must be able to run.
     pub async fn failing(&self) -> Option<Degraded> {
         let reason = match self.check_writes().await {
             Err(reason) => reason,
-            Ok(()) => self.check_reads().await.err()?,
+            Ok(()) => match self.check_reads().await {
+                Err(reason) => reason,
+                Ok(()) => return self.masker_failing(),
+            },
         };
         Some(Degraded { part: "database".to_owned(), reason })
+    }
+
+    /// A masker that is on and cannot run: content is withheld until it can.
+    fn masker_failing(&self) -> Option<Degraded> {
+        let (id, reason) = self.plugins.failing_maskers().into_iter().next()?;
+        Some(Degraded { part: format!("masker {id}"), reason })
     }
 
     async fn check_writes(&self) -> Result<(), String> {

@@ -3,7 +3,6 @@
 mod correlation;
 mod disk;
 mod exactness;
-mod indexed;
 mod opening;
 mod writing;
 

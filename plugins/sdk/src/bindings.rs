@@ -29,6 +29,23 @@ pub mod validator {
     });
 }
 
+/// The masker's world.
+pub mod masker {
+    wit_bindgen::generate!({
+        path: ["../../wit/types", "../../wit/host", "../../wit/masker"],
+        world: "agent-telemetry:masker/masker-plugin@0.1.0-rc",
+        pub_export_macro: true,
+        export_macro_name: "__export_masker",
+        with: {
+            "agent-telemetry:types/types@0.1.0-rc": crate::bindings::types,
+            "agent-telemetry:host/log@0.1.0-rc": crate::bindings::enricher::agent_telemetry::host::log,
+            "agent-telemetry:host/text@0.1.0-rc": crate::bindings::enricher::agent_telemetry::host::text,
+            "agent-telemetry:host/lookup@0.1.0-rc": crate::bindings::enricher::agent_telemetry::host::lookup,
+        },
+        generate_all,
+    });
+}
+
 /// The metric's world.
 pub mod metric {
     wit_bindgen::generate!({

@@ -1,4 +1,4 @@
-//! Write a plugin by field name. A validator implements [`Validator`], an enricher [`Enricher`], a metric [`Metric`], and one macro
+//! Write a plugin by field name. A validator implements [`Validator`], an enricher [`Enricher`], a masker [`Masker`], a metric [`Metric`], and one macro
 //! exports it. What the plugin reads and writes stands in its `plugin.toml`; the macro takes the names and types from there.
 //!
 //! ```text
@@ -27,6 +27,7 @@ mod enricher;
 mod host;
 mod json;
 mod manifest;
+mod masker;
 mod metric;
 mod out;
 mod patch;
@@ -41,6 +42,7 @@ pub use bindings::types::PluginError;
 pub use enricher::Enricher;
 pub use host::{Level, log, lookup_exact, lookup_longest_prefix};
 pub use manifest::{Declared, Manifest, Plugin, Type};
+pub use masker::{Leaf, Masker, Spans};
 pub use metric::Metric;
 pub use patch::Patch;
 pub use row::Row;
@@ -53,6 +55,7 @@ pub use validator::{Report, Validator};
 pub mod internal {
     pub use crate::enricher::{EnricherComponent, EnricherSlot};
     pub use crate::manifest::{count, parse};
+    pub use crate::masker::{MaskerComponent, MaskerSlot};
     pub use crate::metric::MetricComponent;
     pub use crate::validator::{ValidatorComponent, ValidatorSlot};
 }
@@ -119,6 +122,30 @@ macro_rules! export_validator {
         #[test]
         fn cases() {
             $crate::testing::validator_cases::<$type>(::core::env!("CARGO_MANIFEST_DIR"));
+        }
+    };
+}
+
+/// Exports a type that implements [`Masker`] as the component's masker, and tests its `cases/*.json`.
+#[macro_export]
+macro_rules! export_masker {
+    ($type:ident) => {
+        $crate::__manifest!($type);
+        #[allow(unsafe_code, missing_docs)]
+        const _: () = {
+            impl $crate::internal::MaskerSlot for $type {
+                fn slot() -> &'static ::std::sync::OnceLock<Self> {
+                    static SLOT: ::std::sync::OnceLock<$type> = ::std::sync::OnceLock::new();
+                    &SLOT
+                }
+            }
+            type Component = $crate::internal::MaskerComponent<$type>;
+    $crate::bindings::masker::__export_masker!(Component with_types_in $crate::bindings::masker);
+        };
+        #[cfg(test)]
+        #[test]
+        fn cases() {
+            $crate::testing::masker_cases::<$type>(::core::env!("CARGO_MANIFEST_DIR"));
         }
     };
 }

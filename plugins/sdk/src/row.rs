@@ -273,7 +273,7 @@ impl<'a> Cells<'a> {
     }
 
     #[inline]
-    fn str(&self, row: usize) -> Option<&'a str> {
+    pub fn str(&self, row: usize) -> Option<&'a str> {
         // SAFETY: the host writes text and JSON as UTF-8 that it has checked, and cuts it at characters (wit/README.md).
         self.bytes(row).map(|bytes| unsafe { std::str::from_utf8_unchecked(bytes) })
     }

@@ -14,11 +14,12 @@ use crate::bindings::types::{Batch, PluginError};
 use crate::bindings::validator::exports::agent_telemetry::validator::validator::Severity;
 use crate::enricher::{self, Enricher};
 use crate::manifest::Plugin;
+use crate::masker::{self, Masker};
 use crate::metric::{Groups, Metric};
 use crate::settings::Settings;
 use crate::validator::{self, Validator};
 use case::Case;
-use columns::{Coding, group_batch, row_batch, written};
+use columns::{Coding, group_batch, leaf_batch, row_batch, spans, written};
 
 /// What an enricher sets for one row, by key.
 ///
@@ -74,6 +75,30 @@ pub fn validator_cases<T: Validator + Plugin>(folder: &str) {
     }
 }
 
+/// A text as a masker leaves it.
+///
+/// # Panics
+/// As the plugin does, and when its spans are no parts of the text.
+pub fn mask<T: Masker>(text: &str) -> String {
+    let plugin = done(masker::configured::<T>(&Settings::default()));
+    let row = json!({"text": text});
+    masked(&plugin, &[row], Coding::Plain).remove(0).as_str().unwrap_or_default().to_owned()
+}
+
+/// Runs `cases/*.json` of `folder`: the whole batch, reversed, and row by row. A row is `{"text": .., "field"?: .., "part"?: ..,
+/// "pointer"?: ..}`, what is expected of it the text as masked.
+///
+/// # Panics
+/// When a case is not met.
+pub fn masker_cases<T: Masker>(folder: &str) {
+    for case in Case::all(folder) {
+        let plugin = done(masker::configured::<T>(&case.settings));
+        for coding in Coding::ALL {
+            case.check_rows(|rows| masked(&plugin, rows, coding));
+        }
+    }
+}
+
 /// Runs `cases/*.json` of `folder`: the whole batch, and cut into accumulators of one row whose states are merged.
 ///
 /// # Panics
@@ -110,6 +135,19 @@ fn validated<T: Validator + Plugin>(plugin: &T, rows: &[Value], coding: Coding) 
             .push(json!({"field": violation.field, "code": violation.code, "severity": severity, "message": violation.message}));
     }
     out.into_iter().map(Value::from).collect()
+}
+
+fn masked<T: Masker>(plugin: &T, rows: &[Value], coding: Coding) -> Vec<Value> {
+    let answer = done(masker::run(plugin, &leaf_batch(rows, coding)));
+    let texts = rows.iter().map(|row| row["text"].as_str().unwrap_or_else(|| panic!("a row has no `text`: {row}")).to_owned());
+    let mut texts: Vec<String> = texts.collect();
+    let mut spans = spans(&answer);
+    spans.sort_by_key(|(leaf, start, ..)| (*leaf, *start));
+    // From behind, so that places stay what they are.
+    for (leaf, start, end, replacement) in spans.into_iter().rev() {
+        texts[leaf].replace_range(start..end, &replacement);
+    }
+    texts.into_iter().map(Value::from).collect()
 }
 
 fn done<T>(result: Result<T, PluginError>) -> T {

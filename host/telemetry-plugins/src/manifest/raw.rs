@@ -6,7 +6,7 @@ use serde::Deserialize;
 use telemetry_model::{Family, Field, FieldType, Relation};
 
 use super::schema::Schema;
-use super::{AskedLimits, Capabilities, Manifest, ManifestError, PluginKind, RawSchema, Read, Rollup, Write};
+use super::{AskedLimits, Capabilities, Leaves, Manifest, ManifestError, PluginKind, RawSchema, Read, Rollup, Write};
 
 const MAX_COLUMNS: usize = 64;
 
@@ -34,6 +34,7 @@ pub(super) struct RawManifest {
     #[serde(default)]
     parameters: RawSchema,
     rollup: Option<RawRollup>,
+    leaves: Option<Leaves>,
 }
 
 #[derive(Deserialize)]
@@ -73,6 +74,9 @@ impl RawManifest {
         let reads = self.reads.into_iter().enumerate().map(|(at, raw)| read(at, raw, source)).collect::<Result<Vec<_>, _>>()?;
         let writes = self.writes.into_iter().enumerate().map(|(at, raw)| write(at, raw)).collect::<Result<Vec<_>, _>>()?;
         let rollup = self.rollup.map(|raw| rollup(raw, source)).transpose()?;
+        if self.leaves.is_some() && self.kind != PluginKind::Masker {
+            return Err(ManifestError::value("leaves", format!("only a masker takes leaves, not a {}", self.kind.as_str())));
+        }
         let manifest = Manifest {
             id: self.id.into(),
             version: self.version.into(),
@@ -88,6 +92,7 @@ impl RawManifest {
             config: Schema::check("config", self.config)?,
             parameters: Schema::check("parameters", self.parameters)?,
             rollup,
+            leaves: self.leaves.unwrap_or_default(),
         };
         whole(&manifest)?;
         Ok(manifest)
@@ -107,6 +112,12 @@ fn whole(manifest: &Manifest) -> Result<(), ManifestError> {
         if manifest.rollup.is_some() {
             return Err(ManifestError::value("rollup", format!("only a metric has a rollup grain, not a {kind}")));
         }
+    }
+    if manifest.kind == PluginKind::Masker && !manifest.reads.is_empty() {
+        return Err(ManifestError::value("reads", "a masker reads every string of an event; what it wants of them stands under [leaves]"));
+    }
+    if manifest.kind == PluginKind::Masker && manifest.families.is_some() {
+        return Err(ManifestError::value("families", "a masker sees the events of all families"));
     }
     if manifest.families.is_some() && manifest.source != Relation::Events {
         return Err(ManifestError::value("families", "only rows of `events` have families"));

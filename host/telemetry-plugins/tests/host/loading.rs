@@ -183,11 +183,20 @@ fn refuses_one_that_fails_to_start_or_wants_too_much() {
 }
 
 #[test]
-fn a_masker_is_not_run_in_this_series() {
+fn a_masker_needs_the_grant_that_the_refusal_prints() {
     let text = r#"(component (instance $i) (export "agent-telemetry:masker/masker@0.1.0-rc" (instance $i)))"#;
     let mut bytes = wat::parse_str(text).unwrap();
     append(&mut bytes, MANIFEST_SECTION, b"id = \"m\"\nversion = \"1\"\nkind = \"masker\"\n");
-    assert!(refusal(&bytes).contains("does not run maskers yet"));
+    let folder = Folder::new();
+    folder.put("m", &bytes);
+    let catalog = Catalog::open(settings(&folder)).unwrap();
+    let status = &catalog.statuses()[0];
+    assert!(status.error.as_ref().unwrap().contains("masks, which needs to see every text"), "{status:?}");
+    assert!(!catalog.has_maskers(), "what nobody granted stands in nobody's way");
+    let granted = PluginSettings { grants: Grants::parse(status.grant.as_ref().unwrap()).unwrap(), ..settings(&folder) };
+    let catalog = Catalog::open(granted).unwrap();
+    let [(id, reason)] = &catalog.failing_maskers()[..] else { panic!("a masker that is on and cannot run") };
+    assert!(id == "m" && reason.contains("has no function"), "{reason}");
 }
 
 #[test]

@@ -7,10 +7,11 @@ use crate::guest::{Table, doubler, doubler_manifest, plugin};
 use crate::loading::{Folder, settings};
 
 /// What `config/default.toml` grants.
-const GRANTS: &str = "[secret-scan]\nfields = [\"event.attributes\"]\n";
+const GRANTS: &str = "[secret-scan]\nfields = [\"event.attributes\"]\n[secret-masker]\nmask = true\n[pii-masker]\nmask = true\n";
 
 fn with_shipped(folder: &Folder) -> PluginSettings {
-    PluginSettings { without_shipped: false, grants: Grants::parse(GRANTS).unwrap(), ..settings(folder) }
+    let on = ["pii-masker".to_owned()].into();
+    PluginSettings { without_shipped: false, grants: Grants::parse(GRANTS).unwrap(), on, ..settings(folder) }
 }
 
 #[test]

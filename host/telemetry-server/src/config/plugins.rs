@@ -48,6 +48,8 @@ pub struct PluginsConfig {
     pub validator_failure: ValidatorFailure,
     /// Plugins that are switched off, shipped or not.
     pub disabled: Vec<String>,
+    /// Shipped plugins that are off unless they stand here.
+    pub enabled: Vec<String>,
     /// Shipped plugins whose place a file of the drop-in folder takes.
     pub replaced: Vec<String>,
     /// MiB of the largest component file.
@@ -82,6 +84,7 @@ impl Default for PluginsConfig {
             policy: Policy::Metadata,
             validator_failure: ValidatorFailure::Flag,
             disabled: Vec::new(),
+            enabled: Vec::new(),
             replaced: Vec::new(),
             max_file_mib: 32,
             ingest_memory_mib: 64,
@@ -131,6 +134,7 @@ impl PluginsConfig {
             cache_path: self.cache_path.clone(),
             state_path: self.state_path.clone(),
             off: self.disabled.iter().cloned().collect(),
+            on: self.enabled.iter().cloned().collect(),
             replaced: self.replaced.iter().cloned().collect(),
             without_shipped: false,
             config: self.config.clone(),

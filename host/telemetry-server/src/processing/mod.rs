@@ -6,6 +6,7 @@
 mod budget;
 pub mod decode;
 mod flags;
+mod mask;
 pub mod normalize;
 mod pipeline;
 mod quarantine;

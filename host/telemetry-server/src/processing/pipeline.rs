@@ -131,7 +131,7 @@ impl Stages {
     fn run(&self, jobs: Vec<Job>) {
         let (jobs, bodies) = self.receive(jobs);
         let mut work = Work::decode(&jobs, &bodies);
-        // Maskers will stand here: before anything else sees the text.
+        self.mask(&jobs, &bodies, &mut work);
         self.validate(&mut work);
         self.normalize(&mut work);
         self.enrich(&mut work);

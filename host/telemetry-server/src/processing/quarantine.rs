@@ -4,6 +4,7 @@ use telemetry_model::{DigestKey, JsonText, Member, RawEvent, Reason};
 use telemetry_store::{QuarantineEntry, QuarantinedBody};
 
 use super::decode::{Refusal, RefusalKind};
+use super::mask::MaskedBody;
 use super::unit::{Unit, Unread};
 
 /// Text that does not decode is kept up to here, bytes; of more only a digest.
@@ -35,11 +36,17 @@ pub(super) fn event(unit: &Unit, text: &str, reasons: Vec<Reason>, claim: Claim,
     entry(unit, reasons, body, claim)
 }
 
-/// A body that decodes to nothing.
-pub(super) fn body(unit: &Unit, bytes: &[u8], refusal: &Refusal, key: &DigestKey) -> QuarantineEntry {
+/// The text of a body that decodes to nothing, when it is kept.
+pub(super) fn text<'t>(bytes: &'t [u8], refusal: &Refusal) -> Option<&'t str> {
     let text = std::str::from_utf8(bytes).ok().filter(|text| !text.is_empty() && text.len() <= MAX_TEXT && !text.contains('\0'));
-    let body = match (refusal.kind, text) {
-        (RefusalKind::Malformed, Some(text)) => QuarantinedBody::Text(text.into()),
+    text.filter(|_| refusal.kind == RefusalKind::Malformed)
+}
+
+/// A body that decodes to nothing, and what maskers left of its text.
+pub(super) fn body(unit: &Unit, bytes: &[u8], refusal: &Refusal, masked: Option<MaskedBody>, key: &DigestKey) -> QuarantineEntry {
+    let body = match (text(bytes, refusal), masked) {
+        (Some(text), None) => QuarantinedBody::Text(text.into()),
+        (Some(_), Some(MaskedBody::Text(text))) => QuarantinedBody::Text(text.into()),
         _ => digest(bytes, key),
     };
     entry(unit, vec![refusal.reason.clone()], body, Claim::default())

@@ -15,8 +15,7 @@ use super::normalize;
 use super::pipeline::Job;
 use super::quarantine::Claim;
 use super::unit::IngestError;
-use work::State;
-pub(super) use work::Work;
+pub(super) use work::{Arrival, State, Work};
 
 /// What the stages work with.
 pub(super) struct Stages {

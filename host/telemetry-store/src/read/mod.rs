@@ -2,10 +2,8 @@
 
 mod agents;
 mod alerts;
-mod compare;
-pub(crate) mod documents;
+mod documents;
 mod events;
-mod filtered;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
@@ -13,7 +11,6 @@ mod plans;
 mod provenance;
 mod quarantine;
 mod scan;
-mod seeks;
 mod select;
 mod sessions;
 mod stop;
@@ -25,7 +22,6 @@ use telemetry_model::query::{RowQuery, RowScan, RowSink};
 pub use agents::{Activity, AgentOrder, AgentPage, AgentQuery, AgentRow};
 pub use alerts::{AlertCounts, AlertPage, AlertQuery, AlertRow};
 pub use events::{AttributeMap, EventCursor, EventPage, EventQuery, StoredEvent};
-pub use filtered::EventScan;
 pub use provenance::{Provenance, StoredPlugin, StoredRun, Writer};
 pub use quarantine::{QuarantineItem, QuarantinePage, QuarantineQuery, QuarantinedEvent};
 pub use scan::ScanError;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::bindings::types::{Batch, Column};
 use crate::bindings::{MISMATCHED, PRESENT, kind};
-use crate::manifest::{Declared, Manifest, Type};
+use crate::manifest::{Manifest, Type};
 use crate::out::{append, append_groups, code, width};
 use crate::row::{Cells, group_cells, group_of};
 
@@ -28,7 +28,8 @@ pub(super) fn row_batch(manifest: &Manifest, rows: &[Value], groups: Option<&[u3
     }
     let mut batch = Batch { rows: rows.len() as u32, columns: Vec::new(), data: Vec::new() };
     for read in manifest.reads {
-        column(&mut batch, read, rows, coding);
+        let name = read.name();
+        column(&mut batch, read.ty, rows.iter().map(|row| row.get(&name).unwrap_or(&Value::Null)), coding);
     }
     if let Some(groups) = groups {
         append_groups(&mut batch, groups);
@@ -46,20 +47,39 @@ pub(super) fn group_batch(states: &Batch, groups: &[u32]) -> Batch {
     batch
 }
 
-fn column(batch: &mut Batch, read: &Declared, rows: &[Value], coding: Coding) {
-    let name = read.name();
+/// Leaves as a masker gets them; `field` and `part` have defaults.
+pub(super) fn leaf_batch(rows: &[Value], coding: Coding) -> Batch {
+    let with_pointers = rows.iter().any(|row| row.get("pointer").is_some());
+    let mut batch = Batch { rows: rows.len() as u32, columns: Vec::new(), data: Vec::new() };
+    for (name, default) in [("field", "attributes[\"text\"]"), ("part", "value"), ("pointer", ""), ("text", "")] {
+        if name != "pointer" || with_pointers {
+            let values: Vec<_> = rows.iter().map(|row| row.get(name).cloned().unwrap_or_else(|| default.into())).collect();
+            column(&mut batch, Type::Text, values.iter(), coding);
+        }
+    }
+    batch
+}
+
+/// Leaf, start, end and replacement of each span.
+pub(super) fn spans(batch: &Batch) -> Vec<(usize, usize, usize, String)> {
+    let cells: Vec<_> = batch.columns.iter().map(|header| Cells::new(batch, header, batch.rows as usize)).collect::<Result<_, _>>().unwrap_or_else(|error| panic!("the output cannot be read: {error:?}"));
+    let place = |column: usize, row: usize| cells[column].cell(row).map_or(0, |cell| i64::from_le_bytes(cell) as usize);
+    let text = |row: usize| cells[3].str(row).unwrap_or_default().to_owned();
+    (0..batch.rows as usize).map(|row| (place(0, row), place(1, row), place(2, row), text(row))).collect()
+}
+
+fn column<'v>(batch: &mut Batch, ty: Type, rows: impl ExactSizeIterator<Item = &'v Value>, coding: Coding) {
     let (mut present, mut mismatched) = (vec![0_u8; rows.len().div_ceil(8)], vec![0_u8; rows.len().div_ceil(8)]);
     let mut cells = Vec::new();
-    for (row, values) in rows.iter().enumerate() {
-        let value = values.get(&name).unwrap_or(&Value::Null);
-        let cell = if value.is_null() { None } else { cell(read.ty, value) };
+    for (row, value) in rows.enumerate() {
+        let cell = if value.is_null() { None } else { cell(ty, value) };
         let bitmap = if cell.is_some() { &mut present } else { &mut mismatched };
         if !value.is_null() {
             bitmap[row / 8] |= 1 << (row % 8);
         }
         cells.push(cell);
     }
-    let coded = read.ty == Type::Text && coding == Coding::Dictionary;
+    let coded = ty == Type::Text && coding == Coding::Dictionary;
     let mut entries: Vec<&[u8]> = Vec::new();
     let mut codes = Vec::new();
     for cell in &cells {
@@ -70,10 +90,10 @@ fn column(batch: &mut Batch, read: &Declared, rows: &[Value], coding: Coding) {
             entries.push(cell);
         }
     }
-    let fixed = width(read.ty);
+    let fixed = width(ty);
     let bitmaps =
         if cells.iter().all(Option::is_some) { 0 } else { PRESENT } | if mismatched.iter().any(|byte| *byte != 0) { MISMATCHED } else { 0 };
-    let kind = if coded { kind::TEXT_DICTIONARY } else { code(read.ty) };
+    let kind = if coded { kind::TEXT_DICTIONARY } else { code(ty) };
     batch.columns.push(Column { kind, bitmaps, count: entries.len() as u32, at: batch.data.len() as u32 });
     if bitmaps & PRESENT != 0 {
         append(&mut batch.data, &present);

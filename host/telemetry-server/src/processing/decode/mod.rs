@@ -67,6 +67,18 @@ pub fn decode(bytes: &[u8], shape: Shape) -> Result<Decoded<'_>, Refusal> {
     Ok(decoded)
 }
 
+/// Reads an event again whose strings were changed, and leaves what was odd about it.
+///
+/// # Errors
+/// As [`decode`]; there is none when only the inside of strings was changed.
+pub(super) fn again(text: &str, before: &RawEvent) -> Result<RawEvent, Refusal> {
+    let mut event = item(text, 0..text.len(), &Mends::default())?;
+    event.size = before.size;
+    // A flag that names a field is found again, under the field's new name.
+    before.flags.iter().filter(|flag| flag.field.is_none()).for_each(|flag| flags::push_flag(&mut event.flags, flag.clone()));
+    Ok(event)
+}
+
 fn is_python(text: &str) -> bool {
     ["NaN", "Infinity"].iter().any(|token| memchr::memmem::find(text.as_bytes(), token.as_bytes()).is_some())
 }

@@ -9,6 +9,7 @@ use telemetry_store::{NewEvent, Reply, StoreError, WriteItem};
 use tokio::sync::oneshot;
 
 use super::super::decode::Refusal;
+use super::super::mask::MaskedBody;
 use super::super::pipeline::Job;
 use super::super::quarantine;
 use super::super::unit::{Answer, EventOutcome, IngestError, StrictDetail, Unit, Unread};
@@ -22,10 +23,10 @@ impl Stages {
     pub(in super::super) fn submit(&self, jobs: Vec<Job>, bodies: &[Body], work: Work<'_>) {
         let mut arrivals = work.arrivals.into_iter();
         let mut joined = JoinedRuns::default();
-        for ((job, body), text) in jobs.into_iter().zip(bodies).zip(work.texts) {
+        for (((job, body), text), masked) in jobs.into_iter().zip(bodies).zip(work.texts).zip(work.bodies) {
             match text {
                 Ok((text, count)) => self.events(job, &text, arrivals.by_ref().take(count).collect(), &mut joined),
-                Err(refusal) => self.body(job, body, refusal),
+                Err(refusal) => self.body(job, body, refusal, masked),
             }
         }
     }
@@ -35,14 +36,14 @@ impl Stages {
         self.send(vec![WriteItem::Quarantine(quarantine::unread(unread))], reply, |outcomes| quarantine_id(&outcomes).unwrap_or_default());
     }
 
-    fn body(&self, job: Job, body: &Body, refusal: Refusal) {
+    fn body(&self, job: Job, body: &Body, refusal: Refusal, masked: Option<MaskedBody>) {
         let Job { unit, reply } = job;
         if unit.strict {
             answer(reply, Answer::Refused { refusal, quarantine_id: None });
             return;
         }
         let bytes = body.as_deref().unwrap_or(&unit.bytes);
-        let entry = quarantine::body(&unit, bytes, &refusal, self.store.digest_key());
+        let entry = quarantine::body(&unit, bytes, &refusal, masked, self.store.digest_key());
         self.send(vec![WriteItem::Quarantine(entry)], reply, move |outcomes| Answer::Refused {
             refusal,
             quarantine_id: quarantine_id(&outcomes),
@@ -82,17 +83,17 @@ impl Stages {
                 event: normalized.event,
                 facts: normalized.facts,
                 derived: arrival.derived,
-                runs: joined.join(&arrival.validators, &arrival.enrichers),
+                runs: joined.join([&arrival.maskers, &arrival.validators, &arrival.enrichers]),
                 received_at: unit.received_at,
             }))),
             State::Refused(reasons, claim) => {
                 refused.push(RefusedEvent { index, reasons: reasons.clone(), name: claim.name.clone() });
-                let text = text.get(arrival.place).unwrap_or_default();
+                let text = arrival.text.as_deref().unwrap_or_else(|| text.get(arrival.place).unwrap_or_default());
                 WriteItem::Quarantine(quarantine::event(unit, text, reasons, claim, self.store.digest_key()))
             }
             // Normalizing leaves none behind.
             State::Decoded(_) => {
-                let text = text.get(arrival.place).unwrap_or_default();
+                let text = arrival.text.as_deref().unwrap_or_else(|| text.get(arrival.place).unwrap_or_default());
                 WriteItem::Quarantine(quarantine::event(unit, text, Vec::new(), Default::default(), self.store.digest_key()))
             }
         }
@@ -162,7 +163,7 @@ fn strict_details(arrivals: &[Arrival]) -> Vec<StrictDetail> {
 }
 
 fn is_clients(flag: &Flag) -> bool {
-    !flag.code.starts_with("unvalidated:")
+    !flag.code.starts_with("unvalidated:") && !flag.code.starts_with("withheld:")
 }
 
 fn odd(flag: &Flag) -> Reason {
@@ -170,25 +171,27 @@ fn odd(flag: &Flag) -> Reason {
     Reason { code: Cow::Owned(flag.code.to_string()), field: flag.field.clone(), message, plugin: None }
 }
 
-/// Validators' and enrichers' runs as one list. Most events of a unit of work share theirs.
+type Runs = Arc<[PluginRun]>;
+
+/// Maskers', validators' and enrichers' runs as one list. Most events of a unit of work share theirs.
 #[derive(Default)]
 struct JoinedRuns {
-    known: Vec<[Arc<[PluginRun]>; 3]>,
+    known: Vec<([Runs; 3], Runs)>,
 }
 
 impl JoinedRuns {
-    /// More different pairs than this are not worth remembering.
+    /// More different ones than this are not worth remembering.
     const MEMORY: usize = 8;
 
-    fn join(&mut self, validators: &Arc<[PluginRun]>, enrichers: &Arc<[PluginRun]>) -> Arc<[PluginRun]> {
-        let is_same = |[first, second, _]: &&[Arc<[PluginRun]>; 3]| Arc::ptr_eq(first, validators) && Arc::ptr_eq(second, enrichers);
-        if let Some([.., both]) = self.known.iter().find(is_same) {
-            return both.clone();
+    fn join(&mut self, parts: [&Runs; 3]) -> Runs {
+        let is_same = |(known, _): &&([Runs; 3], _)| known.iter().zip(parts).all(|(known, part)| Arc::ptr_eq(known, part));
+        if let Some((_, all)) = self.known.iter().find(is_same) {
+            return all.clone();
         }
-        let both: Arc<[PluginRun]> = validators.iter().chain(&**enrichers).cloned().collect();
+        let all: Runs = parts.into_iter().flat_map(|part| part.iter().cloned()).collect();
         if self.known.len() < Self::MEMORY {
-            self.known.push([validators.clone(), enrichers.clone(), both.clone()]);
+            self.known.push((parts.map(Clone::clone), all.clone()));
         }
-        both
+        all
     }
 }

@@ -9,6 +9,7 @@ use telemetry_model::{Flag, RawEvent, Reason};
 
 use super::super::decode::{self, Refusal};
 use super::super::flags;
+use super::super::mask::MaskedBody;
 use super::super::normalize::Normalized;
 use super::super::pipeline::Job;
 use super::super::quarantine::Claim;
@@ -18,26 +19,31 @@ use super::Body;
 /// All events of the joined units, those of a unit together and in input order.
 pub(in super::super) struct Work<'a> {
     /// For each job its text and how many events it holds, or why its body is refused.
-    pub(super) texts: Vec<Result<(Cow<'a, str>, usize), Refusal>>,
-    pub(super) arrivals: Vec<Arrival>,
+    pub(in super::super) texts: Vec<Result<(Cow<'a, str>, usize), Refusal>>,
+    /// For each job whose body is refused what may be kept of it, when there are maskers.
+    pub(in super::super) bodies: Vec<Option<MaskedBody>>,
+    pub(in super::super) arrivals: Vec<Arrival>,
 }
 
 /// One event.
-pub(super) struct Arrival {
+pub(in super::super) struct Arrival {
     /// Where it stands in its job's text.
-    pub(super) place: Range<usize>,
-    pub(super) state: State,
+    pub(in super::super) place: Range<usize>,
+    /// Its own text, when masking changed it.
+    pub(in super::super) text: Option<Box<str>>,
+    pub(in super::super) state: State,
     /// What validators refuse it for, until it is refused.
     pub(super) rejected: Vec<Reason>,
+    pub(in super::super) maskers: Arc<[PluginRun]>,
     pub(super) validators: Arc<[PluginRun]>,
     pub(super) enrichers: Arc<[PluginRun]>,
     pub(super) derived: Vec<Derived>,
     /// Who sent it, hashed.
-    source: u64,
+    pub(in super::super) source: u64,
 }
 
 /// How far an event came.
-pub(super) enum State {
+pub(in super::super) enum State {
     Decoded(Box<RawEvent>),
     Normalized(Box<Normalized>),
     Refused(Vec<Reason>, Claim),
@@ -46,7 +52,8 @@ pub(super) enum State {
 impl<'a> Work<'a> {
     /// Decodes the bodies of all jobs.
     pub(in super::super) fn decode(jobs: &[Job], bodies: &'a [Body]) -> Self {
-        let mut work = Work { texts: Vec::with_capacity(jobs.len()), arrivals: Vec::with_capacity(jobs.len()) };
+        let mut work =
+            Work { texts: Vec::with_capacity(jobs.len()), bodies: vec![None; jobs.len()], arrivals: Vec::with_capacity(jobs.len()) };
         let none: Arc<[PluginRun]> = Arc::from([]);
         for (job, body) in jobs.iter().zip(bodies) {
             let decoded = body.as_deref().map_err(Clone::clone).and_then(|bytes| decode::decode(bytes, job.unit.shape));
@@ -96,7 +103,7 @@ impl Arrival {
     }
 
     /// Flags a decoded event.
-    pub(super) fn flag(&mut self, flag: Flag) {
+    pub(in super::super) fn flag(&mut self, flag: Flag) {
         if let State::Decoded(event) = &mut self.state {
             flags::push_flag(&mut event.flags, flag);
         }
@@ -110,7 +117,18 @@ fn arrival(job: &Job, item: Result<RawEvent, Refusal>, place: Range<usize>, none
             let source = rows::source(&job.unit.source, event.agent_id.text().unwrap_or_default());
             (State::Decoded(Box::new(event)), source)
         }
-        Err(refusal) => (State::Refused(vec![refusal.reason], Claim::default()), 0),
+        Err(refusal) => (State::Refused(vec![refusal.reason], Claim::default()), rows::source(&job.unit.source, "")),
     };
-    Arrival { place, state, rejected: Vec::new(), validators: none.clone(), enrichers: none.clone(), derived: Vec::new(), source }
+    let none = || none.clone();
+    Arrival {
+        place,
+        text: None,
+        state,
+        rejected: Vec::new(),
+        maskers: none(),
+        validators: none(),
+        enrichers: none(),
+        derived: Vec::new(),
+        source,
+    }
 }

@@ -1,0 +1,227 @@
+//! Maskers: what must not be kept of an event's strings.
+//!
+//! Leaves in, spans out. Each leaf is seen by each masker on its own, as it was sent; what they find is joined, so that their order
+//! means nothing. A leaf that was scanned before is not scanned again. What a masker fails on alone is withheld, never let through.
+
+mod answer;
+mod attempts;
+mod columns;
+mod join;
+mod keyed;
+mod seen;
+mod sources;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use telemetry_model::json::unescape;
+use telemetry_model::outcome::{PluginRun, RunOutcome};
+
+use crate::plugin::Plugin;
+use crate::runs::Outcomes;
+use crate::settings::Limits;
+use attempts::Attempts;
+use keyed::Keys;
+use seen::Seen;
+use sources::Sources;
+
+/// Where a string stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LeafPart {
+    /// A value.
+    Value,
+    /// A key of an object.
+    Key,
+    /// The value of a member that identifies something: trace, span, agent, session, idempotency key.
+    Id,
+    /// The event's name.
+    Name,
+}
+
+impl LeafPart {
+    /// All parts, in the order of their codes.
+    pub const ALL: [LeafPart; 4] = [LeafPart::Value, LeafPart::Key, LeafPart::Id, LeafPart::Name];
+
+    /// The word in the column `part`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LeafPart::Value => "value",
+            LeafPart::Key => "key",
+            LeafPart::Id => "id",
+            LeafPart::Name => "name",
+        }
+    }
+}
+
+/// The member of an event that a leaf belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LeafField<'a> {
+    /// `event.name`, or `event` for the envelope's own keys.
+    Fixed(&'a str),
+    /// An attribute by its key as it stands in JSON, quotes left out.
+    Attribute(&'a str),
+    /// Another member of the envelope by its key as it stands in JSON, quotes left out.
+    Extra(&'a str),
+}
+
+impl LeafField<'_> {
+    /// The text in the column `field`.
+    pub fn name(&self) -> Cow<'_, str> {
+        match self {
+            LeafField::Fixed(name) => Cow::Borrowed(name),
+            LeafField::Attribute(key) => Cow::Owned(format!("attributes[\"{key}\"]")),
+            LeafField::Extra(key) => Cow::Owned(format!("extra[\"{key}\"]")),
+        }
+    }
+
+    fn key(&self) -> (&str, u8) {
+        match self {
+            LeafField::Fixed(name) => (name, 0),
+            LeafField::Attribute(key) => (key, 4),
+            LeafField::Extra(key) => (key, 8),
+        }
+    }
+}
+
+/// One string of an event.
+#[derive(Clone, Debug)]
+pub struct Leaf<'a> {
+    /// Its row, below the number of rows.
+    pub row: u32,
+    /// The member it belongs to.
+    pub field: LeafField<'a>,
+    /// Where it stands there.
+    pub part: LeafPart,
+    /// As sent: what stands between the quotes.
+    pub raw: &'a str,
+    /// Whether `raw` has escapes of JSON; without, it is taken as it is.
+    pub is_escaped: bool,
+    /// A JSON pointer from the event, when a masker asks for it.
+    pub pointer: Option<Box<str>>,
+}
+
+impl<'a> Leaf<'a> {
+    /// The text that spans are about.
+    pub fn text(&self) -> Cow<'a, str> {
+        if self.is_escaped { Cow::Owned(unescape(self.raw)) } else { Cow::Borrowed(self.raw) }
+    }
+}
+
+/// What is to be replaced in a leaf's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// First byte of the unescaped text.
+    pub start: u32,
+    /// Behind its last byte; both lie between characters.
+    pub end: u32,
+    /// What stands there instead.
+    pub replacement: Box<str>,
+}
+
+/// The maskers of a catalog, in the order in which they were loaded.
+#[derive(Default)]
+pub(crate) struct Maskers {
+    on: Vec<Masker>,
+    /// Those that are on and cannot run: id and why.
+    down: Vec<(Arc<str>, String)>,
+}
+
+pub(crate) struct Masker {
+    plugin: Arc<Plugin>,
+    id: Arc<str>,
+    keys: Keys,
+    seen: Seen,
+    sources: Sources,
+}
+
+impl Maskers {
+    pub(crate) fn push(&mut self, plugin: Arc<Plugin>) {
+        let id = Arc::from(&*plugin.manifest.id);
+        self.on.push(Masker { plugin, id, keys: Keys::random(), seen: Seen::new(), sources: Sources::default() });
+    }
+
+    pub(crate) fn push_down(&mut self, id: &str, reason: String) {
+        self.down.push((id.into(), reason));
+    }
+
+    /// Whether there is anything to do.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.on.is_empty() && self.down.is_empty()
+    }
+
+    /// Those that cannot run now, and why.
+    pub(crate) fn failing(&self) -> Vec<(String, String)> {
+        let open = self.on.iter().filter(|masker| masker.plugin.breaker().is_open(std::time::Instant::now()));
+        let open = open.map(|masker| (masker.id.to_string(), "left out for a while: its calls kept failing".to_owned()));
+        self.down.iter().map(|(id, reason)| (id.to_string(), reason.clone())).chain(open).collect()
+    }
+
+    /// Raw leaves of fewer bytes need not be handed in.
+    pub(crate) fn min_bytes(&self) -> usize {
+        self.on.iter().map(|masker| masker.min_bytes()).min().unwrap_or(usize::MAX)
+    }
+
+    pub(crate) fn wants_pointers(&self) -> bool {
+        self.on.iter().any(|masker| masker.plugin.manifest.leaves.pointer)
+    }
+
+    pub(crate) fn start<'a>(&'a self, limits: &'a Limits, sources: &'a [u64]) -> Masking<'a> {
+        let failed = vec![None; sources.len()];
+        Masking { maskers: self, limits, sources, failed: self.on.iter().map(|_| failed.clone()).collect() }
+    }
+}
+
+impl Masker {
+    fn min_bytes(&self) -> usize {
+        self.plugin.manifest.leaves.min_bytes as usize
+    }
+}
+
+/// What was found in a leaf: its place in the list handed in, and its spans, rising and apart.
+pub type FoundLeaf = (usize, Arc<[Span]>);
+
+/// The maskers at work on rows. Leaves may be handed in in several lists, so that no list grows large.
+pub struct Masking<'a> {
+    maskers: &'a Maskers,
+    limits: &'a Limits,
+    sources: &'a [u64],
+    /// For each masker the rows it failed on.
+    failed: Vec<Vec<Option<RunOutcome>>>,
+}
+
+/// What became of the rows.
+#[derive(Clone, Debug, Default)]
+pub struct Masked {
+    /// For each row the masker that could not see to it, if any: everything that may be content must be withheld.
+    pub withheld: Vec<Option<Arc<str>>>,
+    /// Which maskers ran on the row.
+    pub runs: Vec<Arc<[PluginRun]>>,
+}
+
+impl Masking<'_> {
+    /// What is to be replaced in `leaves`, by place; leaves of one row stand together. Rows that fail are told at the end.
+    pub fn leaves(&mut self, leaves: &[Leaf<'_>]) -> Vec<FoundLeaf> {
+        let mut all = Vec::new();
+        for (masker, failed) in self.maskers.on.iter().zip(&mut self.failed) {
+            let mut attempts = Attempts { masker, limits: self.limits, sources: self.sources, failed };
+            all = join::join(all, attempts.run(leaves));
+        }
+        all
+    }
+
+    /// What became of the rows.
+    pub fn finish(self) -> Masked {
+        let rows = self.sources.len();
+        let down = self.maskers.down.first().map(|(id, _)| Arc::clone(id));
+        let mut withheld = vec![down; rows];
+        let mut outcomes = Outcomes::new(rows);
+        for (masker, failed) in self.maskers.on.iter().zip(self.failed) {
+            for (slot, _) in withheld.iter_mut().zip(&failed).filter(|(slot, failed)| slot.is_none() && failed.is_some()) {
+                *slot = Some(Arc::clone(&masker.id));
+            }
+            let column = failed.into_iter().map(|failed| failed.or(Some(RunOutcome::Ok))).collect();
+            outcomes.push(&masker.plugin.version, column);
+        }
+        Masked { withheld, runs: outcomes.finish() }
+    }
+}

@@ -1,0 +1,167 @@
+//! Masking: the first thing that happens to decoded text. What is found is replaced in the JSON itself and the event read again, so
+//! whatever comes behind (flags, reasons, digests, idempotency, quarantine) knows the masked text only.
+
+mod body;
+mod leaves;
+mod splice;
+mod withhold;
+
+use std::sync::Arc;
+
+use telemetry_model::{DigestKey, Flag};
+use telemetry_plugins::{Leaf, Masking, Span};
+
+use super::decode;
+use super::pipeline::Job;
+use super::stages::{Arrival, Body, Stages, State, Work};
+pub(super) use body::MaskedBody;
+use leaves::Leaves;
+
+/// Leaves are handed to the maskers in lists of at most so many, or so many bytes.
+const LIST_LEAVES: usize = 1 << 14;
+const LIST_BYTES: usize = 1 << 20;
+
+/// Something to replace.
+struct Hit<'t> {
+    leaf: Leaf<'t>,
+    at: usize,
+    spans: Arc<[Span]>,
+}
+
+impl Stages {
+    /// Masks the text of every event, and of every body that holds none.
+    pub(super) fn mask(&self, jobs: &[Job], bodies: &[Body], work: &mut Work<'_>) {
+        if !self.plugins.has_maskers() {
+            return;
+        }
+        let key = self.store.digest_key();
+        let refused = body::refused(jobs, bodies, &work.texts);
+        let sources: Vec<u64> = work.arrivals.iter().map(|arrival| arrival.source).chain(refused.iter().map(|body| body.source)).collect();
+        let masking = self.plugins.mask(&sources);
+        let mut list = List::new(masking, self.plugins.min_leaf_bytes(), self.plugins.wants_pointers());
+        let events = work.texts.iter().flatten();
+        let texts = events.flat_map(|(text, count)| std::iter::repeat_n(&**text, *count));
+        for ((row, arrival), text) in (0..).zip(&work.arrivals).zip(texts) {
+            list.event(row, text.get(arrival.place.clone()).unwrap_or_default());
+        }
+        let first = work.arrivals.len();
+        for (row, body) in (first as u32..).zip(&refused) {
+            body.list(row, &mut list);
+        }
+        let (hits, masked) = list.finish();
+        let mut rest = &hits[..];
+        let mut rows = masked.withheld.iter().zip(masked.runs);
+        let mut events = (0..).zip(work.arrivals.iter_mut());
+        for (job, text) in jobs.iter().zip(&work.texts) {
+            let Ok((text, count)) = text else { continue };
+            for ((row, arrival), (withheld, runs)) in events.by_ref().zip(rows.by_ref()).take(*count) {
+                let hits = take_row(&mut rest, row);
+                arrival.maskers = runs;
+                let event = text.get(arrival.place.clone()).unwrap_or_default();
+                match withheld {
+                    Some(plugin) => {
+                        let (text, flag) = withhold::withhold(event, plugin, key);
+                        arrival.replace(text, &job.unit.flags, Some(flag));
+                    }
+                    None if hits.is_empty() => {}
+                    None => arrival.replace(spliced(event, hits, key), &job.unit.flags, None),
+                }
+            }
+        }
+        for ((row, body), (withheld, _)) in (first as u32..).zip(&refused).zip(rows) {
+            let hits = take_row(&mut rest, row);
+            let masked = body.masked(hits, withheld.is_some(), key);
+            if let Some(slot) = work.bodies.get_mut(body.job) {
+                *slot = Some(masked);
+            }
+        }
+    }
+}
+
+impl Arrival {
+    /// Gives the event other text, and reads it again.
+    fn replace(&mut self, text: String, unit_flags: &[Flag], flag: Option<Flag>) {
+        if let State::Decoded(event) = &self.state {
+            self.state = match decode::again(&text, event) {
+                Ok(event) => State::Decoded(Box::new(event)),
+                Err(refusal) => State::Refused(vec![refusal.reason], Default::default()),
+            };
+            unit_flags.iter().cloned().chain(flag).for_each(|flag| self.flag(flag));
+        }
+        self.text = Some(text.into());
+    }
+}
+
+/// Leaves on their way to the maskers.
+struct List<'a, 't> {
+    masking: Masking<'a>,
+    min_bytes: usize,
+    pointers: bool,
+    leaves: Vec<Leaf<'t>>,
+    places: Vec<usize>,
+    bytes: usize,
+    hits: Vec<Hit<'t>>,
+}
+
+impl<'a, 't> List<'a, 't> {
+    fn new(masking: Masking<'a>, min_bytes: usize, pointers: bool) -> Self {
+        List { masking, min_bytes, pointers, leaves: Vec::new(), places: Vec::new(), bytes: 0, hits: Vec::new() }
+    }
+
+    fn event(&mut self, row: u32, text: &'t str) {
+        if self.min_bytes > text.len() {
+            return;
+        }
+        for found in Leaves::new(text, row, self.pointers) {
+            self.leaf(found.leaf, found.at);
+        }
+    }
+
+    fn leaf(&mut self, leaf: Leaf<'t>, at: usize) {
+        if leaf.raw.len() < self.min_bytes {
+            return;
+        }
+        self.bytes += leaf.raw.len();
+        self.leaves.push(leaf);
+        self.places.push(at);
+        if self.leaves.len() >= LIST_LEAVES || self.bytes >= LIST_BYTES {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        for (place, spans) in self.masking.leaves(&self.leaves) {
+            if let (Some(leaf), Some(at)) = (self.leaves.get(place), self.places.get(place)) {
+                self.hits.push(Hit { leaf: leaf.clone(), at: *at, spans });
+            }
+        }
+        self.leaves.clear();
+        self.places.clear();
+        self.bytes = 0;
+    }
+
+    fn finish(mut self) -> (Vec<Hit<'t>>, telemetry_plugins::Masked) {
+        self.flush();
+        (self.hits, self.masking.finish())
+    }
+}
+
+/// The hits of `row`, which are the next ones if there are any.
+fn take_row<'h, 't>(rest: &mut &'h [Hit<'t>], row: u32) -> &'h [Hit<'t>] {
+    let count = rest.iter().take_while(|hit| hit.leaf.row == row).count();
+    let (hits, others) = rest.split_at_checked(count).unwrap_or_default();
+    *rest = others;
+    hits
+}
+
+fn spliced(text: &str, hits: &[Hit<'_>], key: &DigestKey) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut copied = 0;
+    for hit in hits {
+        out.push_str(text.get(copied..hit.at).unwrap_or_default());
+        splice::splice(&hit.leaf, &hit.spans, key, &mut out);
+        copied = hit.at + hit.leaf.raw.len();
+    }
+    out.push_str(text.get(copied..).unwrap_or_default());
+    out
+}

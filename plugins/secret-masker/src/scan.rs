@@ -1,0 +1,161 @@
+//! One pass over the bytes of a text. Each shape is noticed at a byte that is rare in prose, then checked around it; nothing is copied.
+//!
+//! A text may itself hold JSON, so a letter may be half of an escape: `\nsk-..` begins at a word's edge.
+
+use std::ops::Range;
+
+use crate::card::card;
+use crate::keys;
+use crate::kind::Kind;
+use crate::token::{edge, long_run};
+
+/// A shorter text has no secret.
+pub const MIN_BYTES: usize = 12;
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secret {
+    pub kind: Kind,
+    /// Bytes of the text, between characters.
+    pub place: Range<usize>,
+    /// Whether its last four bytes may be told: it has many more.
+    pub is_long: bool,
+}
+
+impl Secret {
+    pub fn new(kind: Kind, place: Range<usize>) -> Self {
+        Secret { kind, place, is_long: true }
+    }
+}
+
+/// What a byte may be part of.
+const PLAIN: u8 = 0;
+const HYPHEN: u8 = 1;
+const UNDERSCORE: u8 = 2;
+const CAPITAL_I: u8 = 3;
+const CAPITAL_J: u8 = 4;
+const CAPITAL_G: u8 = 5;
+const CAPITAL_K: u8 = 6;
+const CAPITAL_B: u8 = 7;
+const COLON: u8 = 8;
+const BRACKET: u8 = 9;
+const DIGIT: u8 = 10;
+
+static HOOKS: [u8; 256] = hooks(false);
+static COUNTED_HOOKS: [u8; 256] = hooks(true);
+
+const fn hooks(counted: bool) -> [u8; 256] {
+    let mut hooks = [PLAIN; 256];
+    hooks[b'-' as usize] = HYPHEN;
+    hooks[b'_' as usize] = UNDERSCORE;
+    hooks[b'I' as usize] = CAPITAL_I;
+    hooks[b'J' as usize] = CAPITAL_J;
+    hooks[b'G' as usize] = CAPITAL_G;
+    hooks[b'K' as usize] = CAPITAL_K;
+    hooks[b'B' as usize] = CAPITAL_B;
+    hooks[b':' as usize] = COLON;
+    if counted {
+        hooks[b'[' as usize] = BRACKET;
+        let mut digit = b'2';
+        while digit <= b'6' {
+            hooks[digit as usize] = DIGIT;
+            digit += 1;
+        }
+    }
+    hooks
+}
+
+/// Calls `found` for each secret in `text`, in order and apart. `COUNTED`: for card numbers too, and for marks that maskers left.
+pub fn scan<const COUNTED: bool>(text: &[u8], mut found: impl FnMut(Secret)) {
+    if text.len() < MIN_BYTES {
+        return;
+    }
+    let hooks = if COUNTED { &COUNTED_HOOKS } else { &HOOKS };
+    let mut at = 0;
+    // Begins further on: what stands before it is looked at first.
+    let mut ahead: Option<Secret> = None;
+    loop {
+        if ahead.as_ref().is_some_and(|secret| secret.place.start <= at)
+            && let Some(secret) = ahead.take()
+        {
+            at = secret.place.end.max(at);
+            found(secret);
+        }
+        let Some(byte) = text.get(at) else { break };
+        let hit = match hooks[*byte as usize] {
+            PLAIN => {
+                at = next_hook(hooks, text, at + 1);
+                continue;
+            }
+            HYPHEN => keys::hyphen(text, at),
+            UNDERSCORE => keys::underscore(text, at),
+            CAPITAL_I => keys::capital_i(text, at),
+            CAPITAL_J => keys::jwt(text, at),
+            CAPITAL_G => keys::sendgrid(text, at),
+            CAPITAL_K => keys::capital_k(text, at),
+            CAPITAL_B => keys::bearer(text, at),
+            COLON => keys::colon(text, at),
+            BRACKET => mark(text, at),
+            _ => match digits(text, at) {
+                Digits::Card(end) => Some(Secret::new(Kind::CreditCard, at..end)),
+                Digits::Other(end) => {
+                    at = end;
+                    continue;
+                }
+            },
+        };
+        at = match hit {
+            None => at + 1,
+            Some(secret) if secret.place.start > at => {
+                ahead.get_or_insert(secret);
+                at + 1
+            }
+            Some(secret) => {
+                let end = secret.place.end;
+                ahead = ahead.filter(|other| other.place.start >= end);
+                found(secret);
+                end
+            }
+        };
+    }
+}
+
+/// The first byte from `at` on that is a hook, or the end; eight bytes at a time while there is none.
+fn next_hook(hooks: &[u8; 256], text: &[u8], mut at: usize) -> usize {
+    while let Some([a, b, c, d, e, f, g, h]) = text.get(at..).and_then(<[u8]>::first_chunk) {
+        let hook = |byte: &u8| hooks[*byte as usize];
+        if hook(a) | hook(b) | hook(c) | hook(d) | hook(e) | hook(f) | hook(g) | hook(h) != PLAIN {
+            break;
+        }
+        at += 8;
+    }
+    let rest = text.get(at..).unwrap_or_default();
+    at + rest.iter().position(|byte| hooks[*byte as usize] != PLAIN).unwrap_or(rest.len())
+}
+
+/// `[secret:kind:last4]` or `[pii:card:last4]`.
+fn mark(text: &[u8], at: usize) -> Option<Secret> {
+    let rest = text.get(at..text.len().min(at + 48))?;
+    let end = at + 1 + rest.iter().position(|byte| *byte == b']')?;
+    if rest.starts_with(b"[pii:card:") {
+        return Some(Secret::new(Kind::CreditCard, at..end));
+    }
+    let inner = rest.strip_prefix(b"[secret:")?;
+    let is_kind = |kind: &&Kind| inner.strip_prefix(kind.name().as_bytes()).is_some_and(|rest| rest.first() == Some(&b':'));
+    Some(Secret::new(*Kind::ALL.iter().find(is_kind)?, at..end))
+}
+
+enum Digits {
+    Card(usize),
+    Other(usize),
+}
+
+/// A run of digits whose first is one that cards begin with.
+fn digits(text: &[u8], at: usize) -> Digits {
+    let group = |digits: &[u8; 4]| digits.iter().all(u8::is_ascii_digit);
+    let before = at.checked_sub(1).and_then(|before| text.get(before)).copied().unwrap_or(b' ');
+    if !text[at..].first_chunk().is_some_and(group) || matches!(before, b'.' | b'+') || !edge(text, at) {
+        return Digits::Other(at + 1);
+    }
+    card(text, at).map_or_else(|| Digits::Other(long_run(text, at, |byte| byte.is_ascii_digit())), Digits::Card)
+}

@@ -1,0 +1,34 @@
+//! Passwords in addresses.
+
+use crate::kind::Kind;
+use crate::scan::Secret;
+
+/// No user name and password are longer together, bytes.
+const MAX: usize = 512;
+/// A longer one may show its last four.
+const LONG: usize = 20;
+/// Words that stand for a password in documentation.
+const PLACEHOLDERS: [&[u8]; 9] = [b"password", b"passwd", b"pass", b"pwd", b"secret", b"token", b"mypassword", b"yourpassword", b"your_password"];
+
+/// The password of `user:password@`, which would begin at `start`, right behind `://`.
+pub fn password(text: &[u8], start: usize) -> Option<Secret> {
+    let rest = text.get(start..)?;
+    let is_end = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'\\' | b'`' | b',' | b')');
+    let authority = rest.iter().take(MAX).position(is_end).unwrap_or(rest.len().min(MAX));
+    let authority = rest.get(..authority)?;
+    let user = authority.iter().position(|byte| *byte == b':')?;
+    let at = authority.iter().rposition(|byte| *byte == b'@').filter(|at| *at > user + 3)?;
+    let (password, host) = (authority.get(user + 1..at)?, authority.get(at + 1..)?);
+    let is_word = PLACEHOLDERS.iter().any(|word| password.eq_ignore_ascii_case(word));
+    let is_variable = password.iter().any(|byte| matches!(byte, b'{' | b'}' | b'$' | b'*' | b'[' | b']' | b'%') && !is_percent(password));
+    let is_same = password.iter().all(|byte| password.first() == Some(byte));
+    let is_host = host.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'[');
+    let place = start + user + 1..start + at;
+    (is_host && !is_word && !is_variable && !is_same).then(|| Secret { kind: Kind::UrlPassword, is_long: place.len() >= LONG, place })
+}
+
+/// Whether the password has characters written as `%40` and no variables.
+fn is_percent(password: &[u8]) -> bool {
+    let escapes = password.windows(3).filter(|part| part[0] == b'%' && part[1].is_ascii_hexdigit() && part[2].is_ascii_hexdigit()).count();
+    escapes > 0 && !password.iter().any(|byte| matches!(byte, b'{' | b'}' | b'$' | b'*' | b'[' | b']'))
+}
