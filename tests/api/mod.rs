@@ -1,5 +1,6 @@
 //! HTTP behaviour, route by route.
 
+mod answers;
 mod bad_input;
 mod connections;
 mod guards;

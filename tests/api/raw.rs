@@ -28,6 +28,16 @@ impl Raw {
         self
     }
 
+    /// The head of an answer, byte by byte: what follows is left where it is.
+    pub fn head(&mut self) -> String {
+        let mut bytes = Vec::new();
+        let mut byte = [0];
+        while !bytes.ends_with(b"\r\n\r\n") && matches!(self.0.read(&mut byte), Ok(1)) {
+            bytes.extend(byte);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     /// Everything until the server closes.
     pub fn rest(&mut self) -> String {
         let mut bytes = Vec::new();

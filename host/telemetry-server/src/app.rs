@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::analysis::pool::MetricPool;
 use crate::analysis::report::Reports;
+use crate::api::answers::Answers;
 use crate::api::health::Degraded;
 use crate::config::{Config, ServerConfig};
 use crate::processing::{Pipeline, PipelineSettings};
@@ -35,6 +36,8 @@ pub struct App {
     pub reports: Reports,
     /// The write path.
     pub pipeline: Pipeline,
+    /// Memory of answers.
+    pub answers: Answers,
 }
 
 impl App {
@@ -53,7 +56,8 @@ impl App {
         let limit = Duration::from_secs(config.plugins.report_timeout_s);
         let reports = Reports::new(store.clone(), plugins.clone(), clock.clone(), pool, limit);
         let pipeline = Pipeline::new(store.clone(), plugins.clone(), pipeline_settings(&config.server)).map_err(StartError::Workers)?;
-        Ok(App { started_at: clock.now(), config, clock, store, plugins, reports, pipeline })
+        let answers = Answers::new(config.server.max_answers_bytes());
+        Ok(App { started_at: clock.now(), config, clock, store, plugins, reports, pipeline, answers })
     }
 
     /// Why events cannot be stored whole or read, if so: a write must come back, a row must be readable, and every masker that is on

@@ -84,6 +84,18 @@ pub enum StoreError {
     /// No connection for reading became free in time.
     #[error("no connection for reading became free")]
     Busy,
+    /// The answer takes more memory while it is built than was allowed; nothing of it was.
+    #[error("the answer takes {bytes} bytes of memory")]
+    Needs {
+        /// At least so many.
+        bytes: u64,
+    },
+    /// A page of a listing holds more than is answered.
+    #[error("the page holds more than {limit} bytes")]
+    TooLarge {
+        /// Bytes of text.
+        limit: u64,
+    },
     /// A stored row does not read as what was written.
     #[error("cannot {operation}: {problem}")]
     Corrupt {

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use serde_json::{Value, json};
 use telemetry_model::Timestamp;
-use telemetry_store::{AgentPage, AgentRow, StoreError};
+use telemetry_store::{AgentPage, AgentRow, Snapshot};
 
+use super::answers::read;
 use super::extract::{Path, Query};
-use super::{ApiError, blocking, pagination};
+use super::{ApiError, pagination};
 use crate::analysis::listing;
 use crate::app::App;
 
@@ -19,39 +20,37 @@ type Pairs = Query<Vec<(String, String)>>;
 ///
 /// # Errors
 /// 400 with every problem of the parameters.
-pub async fn list(State(app): State<Arc<App>>, Query(pairs): Pairs) -> Result<Json<Value>, ApiError> {
+pub async fn list(State(app): State<Arc<App>>, Query(pairs): Pairs) -> Result<Response, ApiError> {
     let now = app.clock.now();
     let inactive_before = inactive_before(&app, now);
     let (page, query) = listing::agents(&pairs, now, inactive_before)?;
-    let found = match query {
-        None => AgentPage::default(),
-        Some(query) => blocking(move || app.store.snapshot()?.agents(&query)).await?,
-    };
+    let find = move |snapshot: &Snapshot| query.as_ref().map_or_else(|| Ok(AgentPage::default()), |query| snapshot.agents(query));
+    let (found, room) = read(&app, find).await?;
     let items: Vec<Value> = found.agents.iter().map(|agent| item(agent, inactive_before)).collect();
-    Ok(Json(json!({
+    room.json(json!({
         "items": items,
         "pagination": pagination(page, found.total),
         "meta": { "timestamp": now },
-    })))
+    }))
 }
 
 /// `GET /v1/agents/{agent_id}`: with what it did in the window, in all without one.
 ///
 /// # Errors
 /// 404 for an agent that nobody sent; 400 with every problem of the parameters.
-pub async fn one(State(app): State<Arc<App>>, Path(agent_id): Path<String>, Query(pairs): Pairs) -> Result<Json<Value>, ApiError> {
+pub async fn one(State(app): State<Arc<App>>, Path(agent_id): Path<String>, Query(pairs): Pairs) -> Result<Response, ApiError> {
     let now = app.clock.now();
     let inactive_before = inactive_before(&app, now);
     let window = listing::window(&pairs, now)?;
-    let read = move || {
-        let snapshot = app.store.snapshot()?;
+    let find = move |snapshot: &Snapshot| {
         let Some(agent) = snapshot.agent(&agent_id, window)? else { return Ok(None) };
         let environment = snapshot.agent_environment(&agent_id)?;
-        Ok::<_, StoreError>(Some((agent, environment)))
+        Ok(Some((agent, environment)))
     };
-    let Some((agent, environment)) = blocking(read).await? else { return Err(ApiError::not_found("there is no such agent")) };
+    let (found, room) = read(&app, find).await?;
+    let Some((agent, environment)) = found else { return Err(ApiError::not_found("there is no such agent")) };
     let activity = &agent.activity;
-    Ok(Json(json!({
+    room.json(json!({
         "agent_id": agent.agent_id,
         "name": agent.agent_id,
         "type": "other",
@@ -69,7 +68,7 @@ pub async fn one(State(app): State<Arc<App>>, Path(agent_id): Path<String>, Quer
             "security_alerts_count": activity.alerts,
             "policy_violations_count": activity.policy_violations,
         },
-    })))
+    }))
 }
 
 fn item(agent: &AgentRow, inactive_before: Timestamp) -> Value {

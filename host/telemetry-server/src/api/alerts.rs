@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use serde_json::{Map, Value, json};
-use telemetry_store::StoreError;
+use telemetry_store::Snapshot;
 
+use super::answers::read;
 use super::extract::Query;
-use super::{ApiError, blocking, pagination};
+use super::{ApiError, pagination};
 use crate::analysis::listing;
 use crate::app::App;
 
@@ -16,16 +17,13 @@ use crate::app::App;
 ///
 /// # Errors
 /// 400 with every problem of the parameters.
-pub async fn list(State(app): State<Arc<App>>, Query(pairs): Query<Vec<(String, String)>>) -> Result<Json<Value>, ApiError> {
+pub async fn list(State(app): State<Arc<App>>, Query(pairs): Query<Vec<(String, String)>>) -> Result<Response, ApiError> {
     let (page, query) = listing::alerts(&pairs, app.clock.now())?;
     let asked = query.clone();
-    let read = move || {
-        let snapshot = app.store.snapshot()?;
-        Ok::<_, StoreError>((snapshot.alerts(&query)?, snapshot.alert_counts(query.window, query.agent_id.as_deref())?))
-    };
-    let (found, counts) = blocking(read).await?;
+    let find = move |snapshot: &Snapshot| Ok((snapshot.alerts(&query)?, snapshot.alert_counts(query.window, query.agent_id.as_deref())?));
+    let ((found, counts), room) = read(&app, find).await?;
     let by = |counts: &[(String, i64)]| counts.iter().map(|(name, count)| (name.clone(), Value::from(*count))).collect::<Map<_, _>>();
-    Ok(Json(json!({
+    room.json(json!({
         "alerts": found.alerts,
         "total_count": found.total,
         "pagination": pagination(page, found.total),
@@ -52,7 +50,7 @@ pub async fn list(State(app): State<Arc<App>>, Query(pairs): Query<Vec<(String, 
             "span_id": asked.span_id,
             "search": asked.search,
         },
-    })))
+    }))
 }
 
 fn description(pairs: &[(String, String)]) -> String {

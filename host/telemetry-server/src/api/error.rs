@@ -202,6 +202,7 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Busy | StoreError::Locked { .. } => Self::overloaded("the database is busy", 1),
             StoreError::Full { .. } | StoreError::Io { .. } => Self::database_down(&error),
+            StoreError::TooLarge { .. } => Self::too_many(error.to_string()).with("page_size", "ask for fewer items a page"),
             StoreError::Closed => Self::overloaded("the server is stopping", 5),
             other => Self::database(&other),
         }

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Serialize;
-use telemetry_store::{EventPage, EventQuery, Provenance, StoreError, StoredEvent};
+use telemetry_store::{EventQuery, Provenance, Snapshot, StoredEvent};
 
+use super::ApiError;
+use super::answers::read;
 use super::extract::{self, Path, Query};
-use super::{ApiError, blocking};
 use crate::analysis::listing;
 use crate::analysis::params::Params;
 use crate::app::App;
@@ -28,7 +28,7 @@ type Pairs = Query<Vec<(String, String)>>;
 /// 400 with every problem of the parameters.
 pub async fn list(State(app): State<Arc<App>>, Query(pairs): Pairs) -> Result<Response, ApiError> {
     let query = listing::events(&pairs, app.clock.now())?;
-    Ok(page(read(app, query).await?))
+    page(&app, query).await
 }
 
 /// `GET /v1/telemetry/traces/{trace_id}`: the events of a trace by their time; none for a trace that nobody sent.
@@ -37,7 +37,7 @@ pub async fn list(State(app): State<Arc<App>>, Query(pairs): Pairs) -> Result<Re
 /// 400 with every problem of the parameters.
 pub async fn of_trace(State(app): State<Arc<App>>, Path(trace_id): Path<String>, Query(pairs): Pairs) -> Result<Response, ApiError> {
     let query = listing::events_of(&pairs, Some(trace_id), None)?;
-    Ok(page(read(app, query).await?))
+    page(&app, query).await
 }
 
 /// `GET /v1/telemetry/sessions/{session_id}/events`: the events of a session by their time.
@@ -46,7 +46,7 @@ pub async fn of_trace(State(app): State<Arc<App>>, Path(trace_id): Path<String>,
 /// 400 with every problem of the parameters.
 pub async fn of_session(State(app): State<Arc<App>>, Path(session_id): Path<String>, Query(pairs): Pairs) -> Result<Response, ApiError> {
     let query = listing::events_of(&pairs, None, Some(session_id))?;
-    Ok(page(read(app, query).await?))
+    page(&app, query).await
 }
 
 /// One event, with where it comes from if asked.
@@ -62,23 +62,19 @@ pub struct OneEvent {
 ///
 /// # Errors
 /// 404 for a number that no event has, and for what is no number.
-pub async fn one(State(app): State<Arc<App>>, Path(id): Path<String>, Query(pairs): Pairs) -> Result<Json<OneEvent>, ApiError> {
+pub async fn one(State(app): State<Arc<App>>, Path(id): Path<String>, Query(pairs): Pairs) -> Result<Response, ApiError> {
     let mut params = Params::new(&pairs);
     let wanted = params.boolean("provenance").unwrap_or(false);
     params.finish()?;
-    let found = match id.parse::<i64>() {
-        Err(_) => None,
-        Ok(id) => {
-            let read = move || {
-                let snapshot = app.store.snapshot()?;
-                let Some(event) = snapshot.event(id)? else { return Ok(None) };
-                let provenance = if wanted { Some(snapshot.provenance(&event)?) } else { None };
-                Ok::<_, StoreError>(Some(OneEvent { event, provenance }))
-            };
-            blocking(read).await?
-        }
+    let missing = || ApiError::not_found("there is no such event");
+    let id: i64 = id.parse().map_err(|_| missing())?;
+    let find = move |snapshot: &Snapshot| {
+        let Some(event) = snapshot.event(id)? else { return Ok(None) };
+        let provenance = if wanted { Some(snapshot.provenance(&event)?) } else { None };
+        Ok(Some(OneEvent { event, provenance }))
     };
-    found.map(Json).ok_or_else(|| ApiError::not_found("there is no such event"))
+    let (found, room) = read(&app, find).await?;
+    room.json(found.ok_or_else(missing)?)
 }
 
 /// `POST /v1/telemetry/events/by-ids`: a JSON list of at most 100 numbers as strings; unknown ones are skipped, the order is kept,
@@ -86,29 +82,21 @@ pub async fn one(State(app): State<Arc<App>>, Path(id): Path<String>, Query(pair
 ///
 /// # Errors
 /// 400 for more, or anything else.
-pub async fn by_ids(
-    State(app): State<Arc<App>>,
-    extract::Json(ids): extract::Json<Vec<String>>,
-) -> Result<Json<Vec<StoredEvent>>, ApiError> {
+pub async fn by_ids(State(app): State<Arc<App>>, extract::Json(ids): extract::Json<Vec<String>>) -> Result<Response, ApiError> {
     if ids.len() > MAX_IDS {
         return Err(ApiError::field("body", format!("{} ids; at most {MAX_IDS} are taken", ids.len())));
     }
-    let read = move || {
-        let ids: Vec<i64> = ids.iter().filter_map(|id| id.parse().ok()).collect();
-        app.store.snapshot()?.events_by_ids(&ids)
-    };
-    blocking(read).await.map(Json)
+    let ids: Vec<i64> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+    let (events, room) = read(&app, move |snapshot| snapshot.events_by_ids(&ids)).await?;
+    room.json(events)
 }
 
-async fn read(app: Arc<App>, query: EventQuery) -> Result<EventPage, ApiError> {
-    blocking(move || app.store.snapshot()?.events(&query)).await
-}
-
-fn page(page: EventPage) -> Response {
+async fn page(app: &Arc<App>, query: EventQuery) -> Result<Response, ApiError> {
+    let (page, room) = read(app, move |snapshot| snapshot.events(&query)).await?;
     let next = page.next.and_then(|cursor| HeaderValue::from_str(&listing::cursor_text(cursor)).ok());
-    let mut response = Json(page.events).into_response();
+    let mut response = room.json(page.events)?;
     if let Some(next) = next {
         response.headers_mut().insert(NEXT_CURSOR, next);
     }
-    response
+    Ok(response)
 }

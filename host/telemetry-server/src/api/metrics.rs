@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
-use serde_json::Value;
+use axum::response::Response;
 
 use super::ApiError;
 use super::extract::Query;
-use super::reports::settings;
+use super::reports::{bytes, settings};
 use crate::App;
 use crate::analysis::report::ReportError;
-use crate::analysis::series::{MetricResponse, REQUEST_COUNT, Series, TOOL_SUCCESS_RATE};
+use crate::analysis::series::{REQUEST_COUNT, Series, TOOL_SUCCESS_RATE};
 use crate::analysis::tokens::{TOKENS, TokenRequests};
 
 type Pairs = Query<Vec<(String, String)>>;
@@ -20,7 +19,7 @@ type Pairs = Query<Vec<(String, String)>>;
 ///
 /// # Errors
 /// As `/v1/reports/{metric}`.
-pub async fn request_count(State(app): State<Arc<App>>, Query(pairs): Pairs) -> Result<Json<MetricResponse>, ApiError> {
+pub async fn request_count(State(app): State<Arc<App>>, Query(pairs): Pairs) -> Result<Response, ApiError> {
     series(&app, REQUEST_COUNT, &pairs).await
 }
 
@@ -28,7 +27,7 @@ pub async fn request_count(State(app): State<Arc<App>>, Query(pairs): Pairs) -> 
 ///
 /// # Errors
 /// As `/v1/reports/{metric}`.
-pub async fn tool_success_rate(State(app): State<Arc<App>>, Query(pairs): Pairs) -> Result<Json<MetricResponse>, ApiError> {
+pub async fn tool_success_rate(State(app): State<Arc<App>>, Query(pairs): Pairs) -> Result<Response, ApiError> {
     series(&app, TOOL_SUCCESS_RATE, &pairs).await
 }
 
@@ -36,19 +35,23 @@ pub async fn tool_success_rate(State(app): State<Arc<App>>, Query(pairs): Pairs)
 ///
 /// # Errors
 /// As `/v1/reports/{metric}`.
-pub async fn tokens(State(app): State<Arc<App>>, Query(pairs): Pairs) -> Result<Json<Value>, ApiError> {
+pub async fn tokens(State(app): State<Arc<App>>, Query(pairs): Pairs) -> Result<Response, ApiError> {
     let metric = app.reports.metric(TOKENS)?;
     let requests = TokenRequests::read(&pairs, &settings(&metric), app.reports.now()).map_err(ReportError::from)?;
     let asked = requests.all().into_iter().map(|request| (metric.clone(), request)).collect();
+    let mut room = app.answers.room().await?;
     let reports = app.reports.run_all(asked).await?;
-    Ok(Json(requests.answer(&reports)))
+    room.grow(reports.iter().map(bytes).sum()).await?;
+    room.json(requests.answer(&reports))
 }
 
-async fn series(app: &App, series: Series, pairs: &[(String, String)]) -> Result<Json<MetricResponse>, ApiError> {
+async fn series(app: &App, series: Series, pairs: &[(String, String)]) -> Result<Response, ApiError> {
     let metric = app.reports.metric(series.metric)?;
     let now = app.reports.now();
     let request = series.read(pairs, metric.spec().source, &settings(&metric), now).map_err(ReportError::from)?;
     let interval = pairs.iter().find(|(name, value)| name == "interval" && !value.is_empty()).map(|(_, value)| value.clone());
+    let mut room = app.answers.room().await?;
     let report = app.reports.run(metric, request).await?;
-    Ok(Json(series.answer(&report, interval, now)))
+    room.grow(bytes(&report)).await?;
+    room.json(series.answer(&report, interval, now))
 }

@@ -2,6 +2,7 @@
 
 pub mod agents;
 pub mod alerts;
+pub mod answers;
 pub mod error;
 pub mod events;
 pub mod extract;

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use telemetry_model::Timestamp;
 use telemetry_store::{QuarantineItem, QuarantineQuery};
 
+use super::ApiError;
+use super::answers::read;
 use super::extract::{Path, Query};
-use super::{ApiError, blocking};
 use crate::app::App;
 
 /// Entries of one page at most.
@@ -54,9 +54,8 @@ pub async fn list(State(app): State<Arc<App>>, Query(params): Query<ListParams>)
         limit: page_size,
         offset: u64::from(page - 1) * u64::from(page_size),
     };
-    let store = app.store.clone();
-    let found = blocking(move || store.quarantine(&query)).await?;
-    Ok(Json(List { items: found.items, total: found.total, page, page_size }).into_response())
+    let (found, room) = read(&app, move |snapshot| snapshot.quarantine(&query)).await?;
+    room.json(List { items: found.items, total: found.total, page, page_size })
 }
 
 /// One entry with its body.
@@ -64,9 +63,8 @@ pub async fn list(State(app): State<Arc<App>>, Query(params): Query<ListParams>)
 /// # Errors
 /// 404 when there is none, 500 when the database fails.
 pub async fn entry(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Result<Response, ApiError> {
-    let store = app.store.clone();
-    let entry = blocking(move || store.quarantine_entry(id)).await?;
-    entry.map(|entry| Json(entry).into_response()).ok_or_else(|| ApiError::not_found(format!("nothing in quarantine has the id {id}")))
+    let (entry, room) = read(&app, move |snapshot| snapshot.quarantine_entry(id)).await?;
+    room.json(entry.ok_or_else(|| ApiError::not_found(format!("nothing in quarantine has the id {id}")))?)
 }
 
 fn given(text: Option<String>) -> Option<String> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use serde_json::{Map, Value, json};
 use telemetry_model::Class;
 use telemetry_plugins::{CallError, Metric, MetricError};
@@ -30,12 +31,23 @@ pub async fn report(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     Query(pairs): Query<Vec<(String, String)>>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Response, ApiError> {
     let metric = app.reports.metric(&id)?;
     let request = ReportRequest::read(&pairs, metric.spec().source, &settings(&metric), Manner::REPORT, app.reports.now())
         .map_err(ReportError::from)?;
+    let mut room = app.answers.room().await?;
     let report = app.reports.run(metric, request).await?;
-    Ok(Json(answer(&report)))
+    room.grow(bytes(&report)).await?;
+    let answer = answer(&report);
+    drop(report);
+    room.json(answer)
+}
+
+/// Memory that a report takes until it is an answer: as itself, as a JSON value, and written.
+pub fn bytes(report: &Report) -> u64 {
+    let columns = 8 + report.request.group_by.len() + report.metric.spec().outputs.len();
+    let text = |row: &ReportRow| row.key.values.iter().flatten().map(|value| value.len()).sum::<usize>();
+    report.rows.iter().map(|row| (columns * 160 + 3 * text(row)) as u64).sum()
 }
 
 /// The parameters a metric declares.

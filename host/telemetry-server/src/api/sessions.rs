@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use serde_json::{Value, json};
 use telemetry_store::{SessionRow, SessionState};
 
+use super::answers::read;
 use super::extract::Query;
-use super::{ApiError, before, blocking, pagination};
+use super::{ApiError, before, pagination};
 use crate::analysis::listing;
 use crate::app::App;
 
@@ -16,16 +17,16 @@ use crate::app::App;
 ///
 /// # Errors
 /// 400 with every problem of the parameters.
-pub async fn list(State(app): State<Arc<App>>, Query(pairs): Query<Vec<(String, String)>>) -> Result<Json<Value>, ApiError> {
+pub async fn list(State(app): State<Arc<App>>, Query(pairs): Query<Vec<(String, String)>>) -> Result<Response, ApiError> {
     let now = app.clock.now();
     let (page, query) = listing::sessions(&pairs, now, before(now, app.config.correlation.silence_s))?;
     let window = query.window;
-    let found = blocking(move || app.store.snapshot()?.sessions(&query)).await?;
-    Ok(Json(json!({
+    let (found, room) = read(&app, move |snapshot| snapshot.sessions(&query)).await?;
+    room.json(json!({
         "items": found.sessions.iter().map(item).collect::<Vec<_>>(),
         "pagination": pagination(page, found.total),
         "meta": { "from_time": window.from, "to_time": window.to },
-    })))
+    }))
 }
 
 fn item(session: &SessionRow) -> Value {

@@ -31,6 +31,8 @@ pub struct ServerConfig {
     pub max_batch_mib: u32,
     /// Events in one batch.
     pub max_batch_events: usize,
+    /// MiB that answers may take together, from reading what is stored until the last byte is sent; beyond that reads are answered 503.
+    pub max_answers_mib: u32,
     /// Origins whose pages may read answers.
     pub cors_origins: Vec<String>,
     /// Names accepted in the Host header beside loopback names, addresses and `host`.
@@ -56,6 +58,7 @@ impl Default for ServerConfig {
             max_body_mib: 16,
             max_batch_mib: 64,
             max_batch_events: 1000,
+            max_answers_mib: 256,
             cors_origins: vec!["http://localhost:3000".into(), "http://127.0.0.1:3000".into()],
             allowed_hosts: Vec::new(),
             read_token: None,
@@ -76,6 +79,11 @@ impl ServerConfig {
         (self.max_batch_mib as usize) << 20
     }
 
+    /// Bytes that answers may take together.
+    pub fn max_answers_bytes(&self) -> u64 {
+        u64::from(self.max_answers_mib) << 20
+    }
+
     pub(super) fn check(&self, findings: &mut Findings) {
         if self.host.trim().is_empty() {
             findings.add("server.host", "must be a name or an address");
@@ -88,6 +96,7 @@ impl ServerConfig {
         findings.range("server.max_body_mib", self.max_body_mib, 1, 64);
         findings.range("server.max_batch_mib", self.max_batch_mib, 1, 256);
         findings.range("server.max_batch_events", self.max_batch_events, 1, 100_000);
+        findings.range("server.max_answers_mib", self.max_answers_mib, 16, 65_536);
         for origin in &self.cors_origins {
             let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
             if !authority.is_some_and(|rest| !rest.is_empty() && !rest.trim_end_matches('/').contains(['/', '*', ' '])) {

@@ -93,7 +93,7 @@ impl Snapshot {
     /// # Errors
     /// When the database cannot be read.
     pub fn agents(&self, query: &AgentQuery) -> Result<AgentPage, StoreError> {
-        self.read("read agents", |connection| {
+        let found = self.read("read agents", |connection| {
             let mut count = Select::new("select count(*) from agent_rows r");
             conditions(&mut count, query);
             let total = connection.prepare(&count.sql)?.query_row(params_from_iter(&count.values), |row| row.get(0))?;
@@ -111,12 +111,10 @@ impl Snapshot {
             select.page(query.limit, query.offset);
             let mut statement = connection.prepare(&select.sql)?;
             let mut rows = statement.query(params_from_iter(&select.values))?;
-            let mut agents = Vec::new();
-            while let Some(row) = rows.next()? {
-                agents.push(agent(connection, row, query.window)?);
-            }
-            Ok(AgentPage { agents, total })
-        })
+            let agents = self.meter().collect(&mut rows, |row| agent(connection, row, query.window))?;
+            Ok(agents.map(|agents| AgentPage { agents, total }))
+        })?;
+        self.metered(found)
     }
 
     /// The agent of this id, with all it did in `window`.

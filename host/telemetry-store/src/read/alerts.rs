@@ -117,15 +117,16 @@ impl Snapshot {
     /// # Errors
     /// When the database cannot be read.
     pub fn alerts(&self, query: &AlertQuery) -> Result<AlertPage, StoreError> {
-        self.read("read alerts", |connection| {
+        let found = self.read("read alerts", |connection| {
             let mut count = Select::new("select count(*) from security_alert_rows r");
             conditions(&mut count, query);
             let total = connection.prepare(&count.sql)?.query_row(params_from_iter(&count.values), |row| row.get(0))?;
             let select = select_alerts(query);
             let mut statement = connection.prepare(&select.sql)?;
-            let alerts = statement.query_map(params_from_iter(&select.values), alert)?.collect::<rusqlite::Result<_>>()?;
-            Ok(AlertPage { alerts, total })
-        })
+            let alerts = self.meter().collect(&mut statement.query(params_from_iter(&select.values))?, alert)?;
+            Ok(alerts.map(|alerts| AlertPage { alerts, total }))
+        })?;
+        self.metered(found)
     }
 
     /// Counts the alerts of a window, of one agent or of all.

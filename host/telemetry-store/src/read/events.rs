@@ -9,6 +9,7 @@ use telemetry_model::{JsonText, Timestamp};
 use super::Snapshot;
 use super::documents::{Documents, EventDocuments, StoredAttribute};
 use super::select::Select;
+use super::weight::Weight;
 use crate::error::StoreError;
 
 /// Which events, in which order. What is `None` is not asked.
@@ -120,12 +121,27 @@ impl Snapshot {
     /// The events of `query`.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// When the database cannot be read, or as [`Snapshot::within`].
     pub fn events(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
-        self.read("read events", |connection| {
+        let (places, weight, whole) = self.read("weigh events", |connection| {
             let select = select_events(query);
             let mut statement = connection.prepare(&select.sql)?;
-            let places = statement.query_map(params_from_iter(&select.values), place)?.collect::<rusqlite::Result<Vec<_>>>()?;
+            let mut rows = statement.query(params_from_iter(&select.values))?;
+            let mut places = Vec::new();
+            let mut weight = Weight::default();
+            while let Some(row) = rows.next()? {
+                let place = place(row)?;
+                places.push(place);
+                weight.add(connection, place.id)?;
+                if weight.is_a_page() {
+                    return Ok((places, weight, false));
+                }
+            }
+            let whole = places.len() < query.limit as usize;
+            Ok((places, weight, whole))
+        })?;
+        self.admit(weight.peak())?;
+        self.read("read events", |connection| {
             let mut page = EventPage::default();
             let mut documents = Documents::new(connection);
             let mut bytes = 0;
@@ -138,7 +154,7 @@ impl Snapshot {
                     return Ok(page);
                 }
             }
-            if places.len() < query.limit as usize {
+            if whole {
                 page.next = None;
             }
             Ok(page)
@@ -148,20 +164,31 @@ impl Snapshot {
     /// The events with these numbers, in their order, each once; unknown ones are skipped. Ends early after 16 MiB.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// When the database cannot be read, or as [`Snapshot::within`].
     pub fn events_by_ids(&self, ids: &[i64]) -> Result<Vec<StoredEvent>, StoreError> {
+        let (wanted, weight) = self.read("weigh events by number", |connection| {
+            let mut wanted: Vec<i64> = Vec::new();
+            let mut weight = Weight::default();
+            for id in ids {
+                if weight.is_a_page() {
+                    break;
+                }
+                if !wanted.contains(id) && weight.add(connection, *id)? {
+                    wanted.push(*id);
+                }
+            }
+            Ok((wanted, weight))
+        })?;
+        self.admit(weight.peak())?;
         self.read("read events by number", |connection| {
             let mut documents = Documents::new(connection);
             let mut events: Vec<StoredEvent> = Vec::new();
             let mut bytes = 0;
-            for id in ids {
+            for id in wanted {
                 if bytes >= PAGE_BYTES {
                     break;
                 }
-                if events.iter().any(|event| event.id == *id) {
-                    continue;
-                }
-                if let Some(event) = read_event(connection, &mut documents, *id)? {
+                if let Some(event) = read_event(connection, &mut documents, id)? {
                     bytes += event.bytes();
                     events.push(event);
                 }
@@ -173,8 +200,11 @@ impl Snapshot {
     /// The event with this number.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// When the database cannot be read, or as [`Snapshot::within`].
     pub fn event(&self, id: i64) -> Result<Option<StoredEvent>, StoreError> {
+        let mut weight = Weight::default();
+        self.read("weigh an event", |connection| weight.add(connection, id))?;
+        self.admit(weight.peak())?;
         self.read("read an event", |connection| read_event(connection, &mut Documents::new(connection), id))
     }
 }

@@ -2,6 +2,7 @@
 
 mod agents;
 mod alerts;
+mod allowance;
 mod documents;
 mod events;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod scan;
 mod select;
 mod sessions;
 mod stop;
+mod weight;
 
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::Connection;
@@ -35,6 +37,7 @@ use crate::store::Store;
 pub struct Snapshot {
     connection: r2d2::PooledConnection<SqliteConnectionManager>,
     stop: Stop,
+    allowance: u64,
 }
 
 impl Store {
@@ -54,7 +57,7 @@ impl Store {
         let connection = self.reader()?;
         connection.execute_batch("begin").map_err(|error| StoreError::sqlite("begin a read", error))?;
         stop.begin(&connection);
-        Ok(Snapshot { connection, stop: stop.clone() })
+        Ok(Snapshot { connection, stop: stop.clone(), allowance: u64::MAX })
     }
 
     /// [`Snapshot::scan`] over a snapshot of its own.

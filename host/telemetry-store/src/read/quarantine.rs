@@ -1,6 +1,6 @@
 //! What was refused, latest first.
 
-use rusqlite::{OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Serialize;
 use telemetry_model::{JsonText, Timestamp};
 
@@ -93,7 +93,7 @@ impl Snapshot {
     /// # Errors
     /// When the database cannot be read.
     pub fn quarantine(&self, query: &QuarantineQuery) -> Result<QuarantinePage, StoreError> {
-        self.read("read the quarantine", |connection| {
+        let found = self.read("read the quarantine", |connection| {
             let chosen = (query.reason.as_deref(), query.agent_id.as_deref(), query.from.map(|time| time.0), query.to.map(|time| time.0));
             let total = connection
                 .prepare_cached(
@@ -110,9 +110,10 @@ impl Snapshot {
             )?;
             let (reason, agent_id, from, to) = chosen;
             let offset = i64::try_from(query.offset).unwrap_or(i64::MAX);
-            let items = statement.query_map((reason, agent_id, from, to, query.limit, offset), item)?.collect::<rusqlite::Result<_>>()?;
-            Ok(QuarantinePage { items, total })
-        })
+            let items = self.meter().collect(&mut statement.query((reason, agent_id, from, to, query.limit, offset))?, item)?;
+            Ok(items.map(|items| QuarantinePage { items, total }))
+        })?;
+        self.metered(found)
     }
 
     /// One entry with its body.
@@ -120,6 +121,7 @@ impl Snapshot {
     /// # Errors
     /// When the database cannot be read.
     pub fn quarantine_entry(&self, id: i64) -> Result<Option<QuarantinedEvent>, StoreError> {
+        self.admit(self.read("weigh a quarantined event", |connection| entry_bytes(connection, id))?)?;
         self.read("read a quarantined event", |connection| {
             let mut statement = connection.prepare_cached(
                 "select id, received_at, source, name, agent_id, reasons, body_kind, digest, size, body from quarantine where id = ?1",
@@ -133,6 +135,15 @@ impl Snapshot {
             entry.optional()
         })
     }
+}
+
+/// Memory that an entry takes until it is a JSON answer: JSON as a column, read, kept and written; text may also be escaped.
+fn entry_bytes(connection: &Connection, id: i64) -> rusqlite::Result<u64> {
+    let mut statement = connection.prepare_cached(
+        "select (ifnull(octet_length(body), 0) + octet_length(reasons)) * case body_kind when 'json' then 4 else 10 end
+         from quarantine where id = ?1",
+    )?;
+    Ok(statement.query_row([id], |row| row.get::<_, i64>(0)).optional()?.unwrap_or(0).unsigned_abs())
 }
 
 fn item(row: &Row<'_>) -> rusqlite::Result<QuarantineItem> {

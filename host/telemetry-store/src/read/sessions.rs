@@ -95,19 +95,17 @@ impl Snapshot {
     /// # Errors
     /// When the database cannot be read.
     pub fn sessions(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
-        self.read("read sessions", |connection| {
+        let found = self.read("read sessions", |connection| {
             let mut count = Select::new("select count(*) from session_rows r");
             conditions(&mut count, query);
             let total = connection.prepare(&count.sql)?.query_row(params_from_iter(&count.values), |row| row.get(0))?;
             let select = select_sessions(query);
             let mut statement = connection.prepare(&select.sql)?;
             let mut rows = statement.query(params_from_iter(&select.values))?;
-            let mut sessions = Vec::new();
-            while let Some(row) = rows.next()? {
-                sessions.push(session(connection, row, query.silent_since)?);
-            }
-            Ok(SessionPage { sessions, total })
-        })
+            let sessions = self.meter().collect(&mut rows, |row| session(connection, row, query.silent_since))?;
+            Ok(sessions.map(|sessions| SessionPage { sessions, total }))
+        })?;
+        self.metered(found)
     }
 }
 
