@@ -130,11 +130,11 @@ impl Stages {
     /// The write path, from bodies to the writer's queue.
     fn run(&self, jobs: Vec<Job>) {
         let (jobs, bodies) = self.receive(jobs);
-        let mut work = Work::decode(&jobs, &bodies);
-        self.mask(&jobs, &bodies, &mut work);
+        let mut work = Work::decode(&jobs, bodies);
+        self.mask(&jobs, &mut work);
         self.validate(&mut work);
         self.normalize(&mut work);
         self.enrich(&mut work);
-        self.submit(jobs, &bodies, work);
+        self.submit(jobs, work);
     }
 }

@@ -15,7 +15,7 @@ use super::normalize;
 use super::pipeline::Job;
 use super::quarantine::Claim;
 use super::unit::IngestError;
-pub(super) use work::{Arrival, State, Work};
+pub(super) use work::{Arrival, State, Text, Work};
 
 /// What the stages work with.
 pub(super) struct Stages {
@@ -23,8 +23,15 @@ pub(super) struct Stages {
     pub plugins: Arc<Catalog>,
 }
 
-/// The bytes of a body after decompression.
-pub(super) type Body = Result<Vec<u8>, Refusal>;
+/// The bytes of a body after decompression. Of one that cannot be decompressed, the bytes that were sent stand beside.
+pub(super) type Body = Result<Vec<u8>, Undecoded>;
+
+/// A body that holds no events, and why.
+#[derive(Debug)]
+pub(super) struct Undecoded {
+    pub(super) refusal: Refusal,
+    pub(super) bytes: Vec<u8>,
+}
 
 impl Stages {
     /// Undoes compression. A job for which there is no memory is answered and left out.
@@ -33,7 +40,7 @@ impl Stages {
     }
 
     /// Asks the validators: what they reject is refused, what they flag is flagged.
-    pub(super) fn validate(&self, work: &mut Work<'_>) {
+    pub(super) fn validate(&self, work: &mut Work) {
         let rows = work.decoded();
         if rows.0.is_empty() {
             return;
@@ -53,7 +60,7 @@ impl Stages {
     }
 
     /// Types what may be stored; the rest is refused with everything that is wrong with it.
-    pub(super) fn normalize(&self, work: &mut Work<'_>) {
+    pub(super) fn normalize(&self, work: &mut Work) {
         let key = self.store.digest_key();
         for arrival in work.decoded_mut() {
             let State::Decoded(event) = arrival.take() else { continue };
@@ -74,7 +81,7 @@ impl Stages {
     }
 
     /// Lets the enrichers add their attributes.
-    pub(super) fn enrich(&self, work: &mut Work<'_>) {
+    pub(super) fn enrich(&self, work: &mut Work) {
         let rows = work.normalized();
         if rows.0.is_empty() {
             return;
@@ -98,11 +105,7 @@ fn receive(mut job: Job) -> Option<(Job, Body)> {
             None
         }
         Ok(body) => Some((job, Ok(body))),
-        Err(refusal) => {
-            // What was sent is kept for its digest.
-            job.unit.bytes = bytes;
-            Some((job, Err(refusal)))
-        }
+        Err(refusal) => Some((job, Err(Undecoded { refusal, bytes }))),
     }
 }
 
