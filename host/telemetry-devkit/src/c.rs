@@ -70,7 +70,7 @@ fn c_files(plugin: &Path) -> std::io::Result<Vec<PathBuf>> {
 /// What the plugin reads and writes, as the SDK's tables.
 fn names(manifest: &Manifest) -> String {
     let mut text = String::from("/* Made of plugin.toml by the build. */\n");
-    let kinds = ["enricher", "validator", "metric"];
+    let kinds = ["enricher", "validator", "metric", "masker"];
     let kind = kinds.iter().position(|kind| **kind == *manifest.kind.as_str()).map_or(0, |place| place + 1);
     let fields = manifest.reads.iter().map(|read| (read.field.to_string(), read.ty));
     let keys = manifest.writes.iter().map(|write| (write.key.to_string(), write.ty));

@@ -10,7 +10,7 @@ use telemetry_plugins::PluginKind;
 
 /// The example in Rust, and what is behind its name in other languages. Components of the last two are built where their packages are;
 /// those that are not there are left out.
-const EXAMPLES: [&str; 3] = ["model-family", "known-vendor", "slow-calls"];
+const EXAMPLES: [&str; 4] = ["model-family", "known-vendor", "slow-calls", "badge-masker"];
 const COMMITTED: [&str; 1] = ["-c"];
 const BUILT_WHERE_POSSIBLE: [&str; 2] = ["-js", "-py"];
 
@@ -45,6 +45,9 @@ fn load(component: &Path, cache: &CompileCache) -> Trial {
 
 /// What it says of the golden events, in batches of several sizes; a metric, of their calls in three groups.
 fn answers(trial: &Trial) -> Vec<Json> {
+    if trial.kind() == PluginKind::Masker {
+        return trial.masked(&leaves()).unwrap();
+    }
     let rows = golden(trial.kind() == PluginKind::Metric);
     assert!(rows.len() > 300);
     if trial.kind() != PluginKind::Metric {
@@ -59,6 +62,13 @@ fn answers(trial: &Trial) -> Vec<Json> {
         whole.merge(&part.state().unwrap(), &[0, 1, 2], 3).unwrap();
     }
     whole.evaluate().unwrap()
+}
+
+/// The golden events as one text each, and every third with a badge in it.
+fn leaves() -> Vec<Json> {
+    let rows = golden(false).into_iter().enumerate();
+    rows.map(|(place, row)| json!({"text": if place % 3 == 0 { format!("EMP-{place} {row} EMP-EMP-0") } else { row.to_string() }}))
+        .collect()
 }
 
 fn golden(as_calls: bool) -> Vec<Json> {

@@ -171,7 +171,7 @@ static cells apart(const batch *in, const column *column) {
 
 static bool is_set(const uint8_t *bitmap, uint32_t row) { return bitmap[row / 8] >> (row % 8) & 1; }
 
-static void look(const batch *in) {
+__attribute__((unused)) static void look(const batch *in) {
     for (uint32_t i = 0; i < AT_READ_COUNT; i++) seen[i] = apart(in, &in->columns[i]);
 }
 

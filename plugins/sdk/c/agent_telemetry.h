@@ -2,7 +2,8 @@
  *
  * An enricher defines      void enrich(const at_row *event, at_patch *out);
  * a validator defines      void validate(const at_row *event, at_report *report);
- * and either may define    const char *configure(const at_settings *settings);   NULL, or why the configuration is declined
+ * a masker defines         void mask(const at_leaf *leaf, at_spans *out);
+ * and any may define       const char *configure(const at_settings *settings);   NULL, or why the configuration is declined
  * a metric has a struct for each group, five functions on it and AT_METRIC(its_type): see below.
  *
  * There is no C library beneath, and no clock, file, network, randomness or thread. */
@@ -21,6 +22,7 @@ typedef struct { const char *ptr; uint32_t len; } at_text;
 typedef struct at_row at_row;           /* one row, read by field name */
 typedef struct at_patch at_patch;       /* what is said of one row, or of one group of a metric */
 typedef struct at_report at_report;     /* what a validator finds wrong */
+typedef struct at_spans at_spans;       /* what a masker replaces in a leaf */
 typedef struct at_settings at_settings; /* the configuration, and a metric's parameters */
 typedef struct at_writer at_writer;     /* the state of one group, being written */
 typedef struct at_reader at_reader;     /* the same, being read */
@@ -51,6 +53,18 @@ void at_set_boolean(at_patch *out, const char *key, bool value);
 
 void at_reject(at_report *report, const char *field, const char *code, const char *message); /* the event goes to quarantine */
 void at_flag(at_report *report, const char *field, const char *code, const char *message);   /* it is stored and carries the flag */
+
+/* ---- a masker: one string of an event at a time, keys and ids too. What it finds may depend on field, part and text alone. */
+
+typedef struct {
+    at_text field;   /* the member it belongs to: attributes["llm.request.data"] */
+    at_text part;    /* where it stands there: value, key, id, name; there may come more */
+    at_text pointer; /* where it stands in the event; empty unless plugin.toml has `pointer = true` under [leaves] */
+    at_text text;
+} at_leaf;
+
+/* Replaces the bytes from `start` to before `end`, which lie between characters and in no other span; at most 256 bytes instead. */
+void at_replace(at_spans *out, uint32_t start, uint32_t end, const char *replacement);
 
 /* ---- settings. False when there is none of that name and type. Texts live as long as the plugin. */
 

@@ -122,6 +122,9 @@ EXPORT("cabi_post_" METHOD("evaluate")) void at_read_evaluate(void *read) { (voi
 #if AT_KIND == AT_ENRICHER_KIND
 #define NAME "agent-telemetry:enricher/enricher" SERIES
 #define WORK NAME "#enrich"
+#elif AT_KIND == AT_MASKER_KIND
+#define NAME "agent-telemetry:masker/masker" SERIES
+#define WORK NAME "#mask"
 #else
 #define NAME "agent-telemetry:validator/validator" SERIES
 #define WORK NAME "#validate"
@@ -145,6 +148,50 @@ EXPORT(WORK) void *at_work(BATCH) {
     clear_columns(rows);
     for (at_row row = {0}; row.row < rows; row.row++) enrich(&row, &(at_patch){row.row});
     return answered(joined(out_columns, writes, AT_WRITE_COUNT, rows));
+}
+
+#elif AT_KIND == AT_MASKER_KIND
+
+typedef struct { uint32_t leaf, start, end; at_text replacement; } span;
+struct at_spans { uint32_t leaf; };
+
+static span *spans;
+static uint32_t span_count, span_room;
+
+void at_replace(at_spans *out, uint32_t start, uint32_t end, const char *replacement) {
+    if (span_count == span_room) {
+        span_room = span_room * 2 + 16;
+        span *moved = at_alloc(span_room * sizeof(span));
+        if (span_count) __builtin_memcpy(moved, spans, span_count * sizeof(span));
+        spans = moved;
+    }
+    spans[span_count++] = (span){out->leaf, start, end, at_literal(replacement)};
+}
+
+void mask(const at_leaf *leaf, at_spans *out);
+
+EXPORT(WORK) void *at_work(BATCH) {
+    static const declared known[4] = {{"leaf", INTEGER, 0}, {"start", INTEGER, 0}, {"end", INTEGER, 0}, {"replacement", TEXT, 0}};
+    batch in = AS_BATCH;
+    cells columns_in[4] = {0};
+    if (column_count < 3 || column_count > 4) return declined(1, "a masker takes the columns field, part, pointer and text");
+    for (uint32_t i = 0; i < column_count; i++) columns_in[i] = apart(&in, &columns[i]);
+    span_count = span_room = 0;
+    for (uint32_t row = 0; row < rows; row++) {
+        at_leaf leaf = {entry(&columns_in[0], row), entry(&columns_in[1], row), {"", 0}, entry(&columns_in[column_count - 1], row)};
+        if (column_count == 4) leaf.pointer = entry(&columns_in[2], row);
+        mask(&leaf, &(at_spans){row});
+    }
+    growing out[4];
+    for (uint32_t i = 0; i < 3; i++) out[i] = (growing){.cells = at_alloc(span_count * 8), .given = span_count};
+    out[3] = (growing){.ends = at_alloc(span_count * 4), .given = span_count};
+    for (uint32_t row = 0; row < span_count; row++) {
+        ((int64_t *)out[0].cells)[row] = spans[row].leaf;
+        ((int64_t *)out[1].cells)[row] = spans[row].start;
+        ((int64_t *)out[2].cells)[row] = spans[row].end;
+        set_bytes(&out[3], row, spans[row].replacement);
+    }
+    return answered(joined(out, known, 4, span_count));
 }
 
 #else

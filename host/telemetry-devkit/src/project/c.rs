@@ -8,7 +8,7 @@ use super::{File, Language, Template};
 pub(super) const C: Language = Language {
     name: "c",
     shared: &[SDK],
-    templates: &[ENRICHER, METRIC, VALIDATOR],
+    templates: &[ENRICHER, METRIC, VALIDATOR, MASKER],
     adapt,
     advice: "Building takes a C compiler for WebAssembly: `python3 -m pip install ziglang`, or `zig` or `clang` (with lld) on the PATH.\n\
              `sdk/c/agent_telemetry.h` has all there is to call.",
@@ -32,6 +32,7 @@ macro_rules! example {
 const ENRICHER: Template = example!(Enricher, "model-family-c", "models.json");
 const METRIC: Template = example!(Metric, "slow-calls-c", "limit.json");
 const VALIDATOR: Template = example!(Validator, "known-vendor-c", "vendors.json");
+const MASKER: Template = example!(Masker, "badge-masker-c", "badges.json");
 
 macro_rules! sdk {
     ($($name:literal),* $(,)?) => {

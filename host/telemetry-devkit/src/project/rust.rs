@@ -8,7 +8,7 @@ use super::{File, Language, Template};
 pub(super) const RUST: Language = Language {
     name: "rust",
     shared: &[SDK, WIT],
-    templates: &[ENRICHER, METRIC, VALIDATOR],
+    templates: &[ENRICHER, METRIC, VALIDATOR, MASKER],
     adapt,
     advice: "Building takes a compiler for `wasm32-unknown-unknown`: `rustup target add wasm32-unknown-unknown`, or Debian's\n\
              `rustc-web cargo-web rust-web-src lld-22`. `cargo test` runs the cases natively.",
@@ -34,6 +34,7 @@ macro_rules! example {
 const ENRICHER: Template = example!(Enricher, "model-family", "models.json");
 const METRIC: Template = example!(Metric, "slow-calls", "limit.json");
 const VALIDATOR: Template = example!(Validator, "known-vendor", "vendors.json");
+const MASKER: Template = example!(Masker, "badge-masker", "badges.json");
 
 macro_rules! sdk {
     ($($path:literal),* $(,)?) => {
@@ -50,6 +51,7 @@ const SDK: &[File] = sdk![
     "src/json.rs",
     "src/lib.rs",
     "src/manifest.rs",
+    "src/masker.rs",
     "src/metric.rs",
     "src/out.rs",
     "src/patch.rs",
