@@ -56,6 +56,12 @@ pub enum PluginAction {
     },
     /// Compiles every plugin into the cache, as the first start does by itself
     Compile,
+    /// Compiles the component on standard input; the server starts this itself
+    #[command(hide = true)]
+    CompileOne {
+        /// How memory is got, priority, MiB, seconds
+        limits: Vec<String>,
+    },
 }
 
 /// Runs `action`; `config` loads the configuration that a start would use.
@@ -72,6 +78,10 @@ pub fn run(action: &PluginAction, config: &dyn Fn() -> Result<Config, ConfigErro
         PluginAction::Inspect { file, json } => inspect::run(file, *json, settings()?.limits.max_file),
         PluginAction::Compile => {
             Catalog::open(settings()?).map(drop).context("compiling plugins")?;
+            Ok(ExitCode::SUCCESS)
+        }
+        PluginAction::CompileOne { limits } => {
+            telemetry_plugins::compile_piped(limits).map_err(anyhow::Error::msg)?;
             Ok(ExitCode::SUCCESS)
         }
     }

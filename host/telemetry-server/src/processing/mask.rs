@@ -9,7 +9,7 @@ mod withhold;
 use std::sync::Arc;
 
 use telemetry_model::{DigestKey, Flag};
-use telemetry_plugins::{Leaf, Masking, Span};
+use telemetry_plugins::{Catalog, Leaf, Masking, Span};
 
 use super::decode;
 use super::pipeline::Job;
@@ -30,15 +30,15 @@ struct Hit<'t> {
 
 impl Stages {
     /// Masks the text of every event, and of every body that holds none.
-    pub(super) fn mask(&self, jobs: &[Job], work: &mut Work) {
-        if !self.plugins.has_maskers() {
+    pub(super) fn mask(&self, plugins: &Catalog, jobs: &[Job], work: &mut Work) {
+        if !plugins.has_maskers() {
             return;
         }
         let key = self.store.digest_key();
         let refused = body::refused(jobs, &work.texts);
         let sources: Vec<u64> = work.arrivals.iter().map(|arrival| arrival.source).chain(refused.iter().map(|body| body.source)).collect();
-        let masking = self.plugins.mask(&sources);
-        let mut list = List::new(masking, self.plugins.min_leaf_bytes(), self.plugins.wants_pointers());
+        let masking = plugins.mask(&sources);
+        let mut list = List::new(masking, plugins.min_leaf_bytes(), plugins.wants_pointers());
         let events = work.texts.iter().flatten();
         let texts = events.flat_map(|(text, count)| std::iter::repeat_n(text.as_str(), *count));
         for ((row, arrival), text) in (0..).zip(&work.arrivals).zip(texts) {

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use telemetry_model::{Flag, Reason};
-use telemetry_plugins::{Catalog, Severity, Violation};
+use telemetry_plugins::{Catalog, Registry, Severity, Violation};
 use telemetry_store::Store;
 
 use super::decode::{self, Refusal};
@@ -20,7 +20,7 @@ pub(super) use work::{Arrival, State, Text, Work};
 /// What the stages work with.
 pub(super) struct Stages {
     pub store: Store,
-    pub plugins: Arc<Catalog>,
+    pub plugins: Arc<Registry>,
 }
 
 /// The bytes of a body after decompression. Of one that cannot be decompressed, the bytes that were sent stand beside.
@@ -40,12 +40,12 @@ impl Stages {
     }
 
     /// Asks the validators: what they reject is refused, what they flag is flagged.
-    pub(super) fn validate(&self, work: &mut Work) {
+    pub(super) fn validate(&self, plugins: &Catalog, work: &mut Work) {
         let rows = work.decoded();
         if rows.0.is_empty() {
             return;
         }
-        let validation = self.plugins.validate(&rows);
+        let validation = plugins.validate(&rows);
         let said = validation.violations.into_iter().zip(validation.unvalidated).zip(validation.runs);
         for (arrival, ((violations, unvalidated), runs)) in work.decoded_mut().zip(said) {
             arrival.validators = runs;
@@ -81,12 +81,12 @@ impl Stages {
     }
 
     /// Lets the enrichers add their attributes.
-    pub(super) fn enrich(&self, work: &mut Work) {
+    pub(super) fn enrich(&self, plugins: &Catalog, work: &mut Work) {
         let rows = work.normalized();
         if rows.0.is_empty() {
             return;
         }
-        let enrichment = self.plugins.enrich(&rows);
+        let enrichment = plugins.enrich(&rows);
         let said = enrichment.derived.into_iter().zip(enrichment.runs);
         for (arrival, (derived, runs)) in work.normalized_mut().zip(said) {
             arrival.derived = derived;
