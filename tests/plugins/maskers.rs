@@ -96,6 +96,18 @@ fn keys_ids_and_names_that_differ_stay_different() {
 }
 
 #[test]
+fn an_idempotency_key_is_kept_masked_and_still_tells_repeats_from_others() {
+    let (secret, server) = (secret(), Server::start());
+    let post = |key: &str| {
+        let mut event = event(1);
+        event["idempotency_key"] = key.into();
+        server.post("/v1/telemetry/batch", json!([event]).to_string()).json["results"][0]["outcome"].clone()
+    };
+    let other = secret.replace("a1B2", "z9Y8");
+    assert_eq!([&secret, &secret, &other].map(|key| post(key)), [json!("accepted"), json!("duplicate"), json!("accepted")]);
+}
+
+#[test]
 fn what_is_left_alone_is_byte_for_byte_what_was_sent() {
     let (secret, server) = (secret(), Server::start());
     let value =

@@ -7,7 +7,7 @@ mod contract;
 mod enrichers;
 mod grants;
 mod guest;
-mod live;
+mod labelled;
 mod load;
 mod maskers;
 mod metrics;

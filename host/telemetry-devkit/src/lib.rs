@@ -10,7 +10,6 @@ mod derived;
 pub mod digest;
 pub mod inspect;
 mod leaves;
-pub mod project;
 pub mod rows;
 pub mod section;
 pub mod toolchain;

@@ -68,6 +68,37 @@ fn any_cut_and_order_gives_each_row_the_same_result() {
     }
 }
 
+/// A trial is loaded for each part: the host does not hand a leaf to a masker twice.
+#[test]
+fn any_cut_and_order_of_leaves_is_masked_the_same() {
+    let set = fs::read_to_string(plugins().join("../tests/fixtures/secrets/labelled.jsonl")).unwrap();
+    let texts: Vec<String> = set.lines().step_by(9).map(pieces).collect();
+    let leaves: Vec<_> =
+        texts.windows(2).map(|two| json!({"text": two.concat(), "part": if two[0].len() % 2 == 0 { "key" } else { "value" }})).collect();
+    for (folder, _) in of_kinds(&[PluginKind::Masker]) {
+        let scratch = tempfile::tempdir().unwrap();
+        let masked =
+            |leaves: &[Json]| Trial::load(&component(&folder), &Setup::default(), &cache(&scratch)).unwrap().masked(leaves).unwrap();
+        let whole = masked(&leaves);
+        assert!(whole.iter().zip(&leaves).any(|(masked, leaf)| masked != &leaf["text"]), "{}", folder.display());
+        for (seed, size) in [(1, 1 << 20), (2, 50), (3, 7)] {
+            for places in shuffled(leaves.len(), seed).chunks(size).take(12) {
+                let part: Vec<_> = places.iter().map(|place| leaves[*place].clone()).collect();
+                let expected: Vec<_> = places.iter().map(|place| whole[*place].clone()).collect();
+                assert_eq!(masked(&part), expected, "{}", folder.display());
+            }
+        }
+        // What is masked already stays as it is.
+        let again: Vec<_> = whole.iter().map(|text| json!({"text": text})).collect();
+        assert_eq!(masked(&again), whole, "{}", folder.display());
+    }
+}
+
+fn pieces(line: &str) -> String {
+    let line: Json = serde_json::from_str(line).unwrap();
+    line["text"].as_array().unwrap().iter().map(|piece| piece.as_str().unwrap()).collect()
+}
+
 #[test]
 fn any_cut_and_merge_evaluates_to_the_same() {
     for (folder, manifest) in of_kinds(&[PluginKind::Metric]) {

@@ -20,8 +20,6 @@ const WARM: u32 = 32;
 #[derive(Debug)]
 pub(crate) struct Host {
     pub(crate) engine: Engine,
-    /// For whom a compiler apart must compile.
-    pub(crate) memory: Memory,
     pub(crate) ticker: Ticker,
 }
 
@@ -35,10 +33,10 @@ impl Host {
         let ways = [Memory::Reserved, Memory::Checked, Memory::OnDemand];
         let mut last = None;
         for way in ways {
-            match Engine::new(&config(way, true)) {
+            match Engine::new(&config(way)) {
                 Ok(engine) => {
                     let ticker = Ticker::start(&engine).map_err(wasmtime::Error::from)?;
-                    return Ok(Host { engine, memory: way, ticker });
+                    return Ok(Host { engine, ticker });
                 }
                 Err(error) => last = Some(error),
             }
@@ -47,17 +45,8 @@ impl Host {
     }
 }
 
-/// An engine that only compiles, for a host whose memory is got this way. It reserves nothing, so it works under a limit too.
-///
-/// # Errors
-/// When the engine cannot be made.
-pub(crate) fn compiler(memory: Memory) -> Result<Engine, wasmtime::Error> {
-    Engine::new(&config(memory, false))
-}
-
-/// How memories are got; compiled code fits one way only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Memory {
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Memory {
     /// 4 GiB of address space a slot: no bounds checks.
     Reserved,
     /// 256 MiB a slot and bounds checks.
@@ -66,21 +55,7 @@ pub(crate) enum Memory {
     OnDemand,
 }
 
-impl Memory {
-    const ALL: [(Memory, &str); 3] = [(Memory::Reserved, "reserved"), (Memory::Checked, "checked"), (Memory::OnDemand, "on-demand")];
-
-    /// Its name.
-    pub(crate) fn as_str(self) -> &'static str {
-        Self::ALL.iter().find(|(memory, _)| *memory == self).map_or("", |(_, name)| name)
-    }
-
-    /// The way of this name.
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, known)| *known == name).map(|(memory, _)| *memory)
-    }
-}
-
-fn config(memory: Memory, pooled: bool) -> Config {
+fn config(memory: Memory) -> Config {
     let mut config = Config::new();
     features(&mut config);
     config
@@ -106,7 +81,7 @@ fn config(memory: Memory, pooled: bool) -> Config {
             config.memory_reservation(0).memory_reservation_for_growth(1 << 20).memory_guard_size(64 << 10).memory_may_move(true);
         }
     }
-    if pooled && memory != Memory::OnDemand {
+    if memory != Memory::OnDemand {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
     }
     config
@@ -156,17 +131,8 @@ mod tests {
     #[test]
     fn every_way_makes_an_engine() {
         for way in [Memory::Reserved, Memory::Checked, Memory::OnDemand] {
-            Engine::new(&config(way, true)).unwrap();
-            assert_eq!(Memory::parse(way.as_str()), Some(way));
+            Engine::new(&config(way)).unwrap();
         }
-    }
-
-    #[test]
-    fn what_an_engine_without_a_pool_compiles_fits_the_host() {
-        let host = Host::new().unwrap();
-        let wasm = wasm_encoder::Component::new().finish();
-        let code = compiler(host.memory).unwrap().precompile_component(&wasm).unwrap();
-        assert!(crate::cache::fits(&host.engine, &code));
     }
 
     #[test]

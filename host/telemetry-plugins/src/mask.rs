@@ -121,7 +121,7 @@ pub struct Span {
 /// The maskers of a catalog, in the order in which they were loaded.
 #[derive(Default)]
 pub(crate) struct Maskers {
-    on: Vec<Arc<Masker>>,
+    on: Vec<Masker>,
     /// Those that are on and cannot run: id and why.
     down: Vec<(Arc<str>, String)>,
 }
@@ -135,12 +135,9 @@ pub(crate) struct Masker {
 }
 
 impl Maskers {
-    /// Adds a masker; one that ran `before` stays as it is, with what it has seen.
-    pub(crate) fn push(&mut self, plugin: Arc<Plugin>, before: Option<&Maskers>) {
-        let known = before.and_then(|before| before.on.iter().find(|masker| Arc::ptr_eq(&masker.plugin, &plugin)));
+    pub(crate) fn push(&mut self, plugin: Arc<Plugin>) {
         let id = Arc::from(&*plugin.manifest.id);
-        let fresh = || Arc::new(Masker { plugin, id, keys: Keys::random(), seen: Seen::new(), sources: Sources::default() });
-        self.on.push(known.map_or_else(fresh, Arc::clone));
+        self.on.push(Masker { plugin, id, keys: Keys::random(), seen: Seen::new(), sources: Sources::default() });
     }
 
     pub(crate) fn push_down(&mut self, id: &str, reason: String) {

@@ -6,7 +6,6 @@ pub mod analysis;
 pub mod api;
 pub mod app;
 pub mod config;
-pub mod live;
 pub mod logging;
 pub mod processing;
 pub mod router;

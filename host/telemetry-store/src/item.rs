@@ -45,8 +45,15 @@ pub struct QuarantineEntry {
 pub enum QuarantinedBody {
     /// It decodes: kept whole, can be retried.
     Json(JsonText),
-    /// Text that does not decode; a keyed digest of it is kept beside.
-    Text(Box<str>),
+    /// Text that does not decode, as maskers left it.
+    Text {
+        /// What is kept.
+        text: Box<str>,
+        /// The keyed digest of what was received.
+        digest: Digest,
+        /// Bytes received.
+        size: u64,
+    },
     /// Not text, or too large: its digest and its size in bytes.
     Digest {
         /// The keyed digest of what was received.
@@ -72,7 +79,7 @@ impl WriteItem {
             WriteItem::Event(event) => event.bytes(),
             WriteItem::Quarantine(entry) => match &entry.body {
                 QuarantinedBody::Json(json) => json.as_str().len() + 1_024,
-                QuarantinedBody::Text(text) => text.len() + 1_024,
+                QuarantinedBody::Text { text, .. } => text.len() + 1_024,
                 QuarantinedBody::Digest { .. } => 1_024,
             },
         }

@@ -70,10 +70,7 @@ fn of_underscore(word: &[u8]) -> &'static [Shape] {
     match word {
         b"ghp" | b"gho" | b"ghu" | b"ghs" | b"ghr" => &[Shape(Kind::Github, b"", Set::Letters, 36, ANY)],
         b"github" => &[Shape(Kind::Github, b"pat_", Set::Word, 60, ANY)],
-        b"sk" | b"rk" => &[
-            Shape(Kind::Stripe, b"live_", Set::Letters, 20, ANY),
-            Shape(Kind::Stripe, b"test_", Set::Letters, 20, ANY),
-        ],
+        b"sk" | b"rk" => &[Shape(Kind::Stripe, b"live_", Set::Letters, 20, ANY), Shape(Kind::Stripe, b"test_", Set::Letters, 20, ANY)],
         b"whsec" => &[Shape(Kind::Stripe, b"", Set::Letters, 24, ANY)],
         b"hf" => &[Shape(Kind::HuggingFace, b"", Set::Letters, 34, 40)],
         b"npm" => &[Shape(Kind::Npm, b"", Set::Letters, 36, 36)],
@@ -87,10 +84,7 @@ fn of_underscore(word: &[u8]) -> &'static [Shape] {
         b"figd" => &[Shape(Kind::Figma, b"", Set::Token, 36, ANY)],
         b"glsa" => &[Shape(Kind::Grafana, b"", Set::Word, 36, ANY)],
         b"sntrys" => &[Shape(Kind::Sentry, b"", Set::Token, 40, ANY)],
-        b"lsv2" => &[
-            Shape(Kind::Langsmith, b"pt_", Set::Word, 36, ANY),
-            Shape(Kind::Langsmith, b"sk_", Set::Word, 36, ANY),
-        ],
+        b"lsv2" => &[Shape(Kind::Langsmith, b"pt_", Set::Word, 36, ANY), Shape(Kind::Langsmith, b"sk_", Set::Word, 36, ANY)],
         b"pcsk" => &[Shape(Kind::Pinecone, b"", Set::Word, 40, ANY)],
         b"sbp" => &[Shape(Kind::Supabase, b"", Set::Hex, 40, 40)],
         _ => &[],
@@ -134,7 +128,8 @@ fn shaped(text: &[u8], start: usize, at: usize, shapes: &[Shape]) -> Option<Secr
     let rest = &text[at + 1..end];
     shapes.iter().find_map(|Shape(kind, prefix, set, least, most)| {
         let key = rest.strip_prefix(*prefix)?;
-        let fits = key.iter().all(|byte| set.holds(*byte)) && mixed(key);
+        let is_random = mixed(key) || *kind == Kind::Slack && digits(key) >= LONG;
+        let fits = is_random && key.iter().all(|byte| set.holds(*byte));
         let whole = (*least..=*most).contains(&key.len());
         let cut = key.len() >= CUT && key.len() < *least && end - start >= crate::scan::MIN_BYTES && is_cut(text, end);
         let is_key = fits && (whole || cut) && (*kind != Kind::Slack || digits(key) >= 4);
@@ -211,15 +206,16 @@ pub fn jwt(text: &[u8], at: usize) -> Option<Secret> {
         return None;
     }
     let payload = token(text, header + 1);
-    let cut = |end| Secret::new(Kind::Jwt, start..end);
-    if payload - header < 10 {
+    let found = |end| Secret::new(Kind::Jwt, start..end);
+    // Cut off in the payload it opens nothing any more, but says whose it was.
+    if is_cut(text, payload) {
+        return (payload - header > CUT).then(|| found(payload));
+    }
+    if payload - header < 10 || text.get(payload) != Some(&b'.') {
         return None;
     }
-    if text.get(payload) != Some(&b'.') {
-        return is_cut(text, payload).then(|| cut(payload));
-    }
     let end = token(text, payload + 1);
-    (end - payload > 20 || end - payload > CUT && is_cut(text, end)).then(|| cut(end))
+    (end - payload > 20 || is_cut(text, end)).then(|| found(end))
 }
 
 /// At `G`: `SG.` 22 `.` 43.
@@ -253,7 +249,7 @@ pub fn bearer(text: &[u8], at: usize) -> Option<Secret> {
 /// At `:`: `://user:password@host`, and tokens of Telegram bots.
 pub fn colon(text: &[u8], at: usize) -> Option<Secret> {
     if text[at..].starts_with(b"://") {
-        return url::password(text, at + 3);
+        return url::hook(text, at + 3).or_else(|| url::password(text, at + 3));
     }
     if !text[at..].starts_with(b":AA") {
         return None;

@@ -2,10 +2,12 @@
 
 use crate::kind::Kind;
 use crate::scan::Secret;
-use crate::token::{is_base64, long_run};
+use crate::token::{is_base64, is_cut, long_run};
 
 /// A header without so much of a key behind it is only spoken of.
 const LEAST: usize = 16;
+/// Of a key that was cut off so many characters are worth hiding.
+const CUT: usize = 8;
 
 /// `-----BEGIN .. PRIVATE KEY-----`, the key, and `-----END ..-----` if it is there.
 pub fn private_key(text: &[u8], at: usize) -> Option<Secret> {
@@ -20,10 +22,10 @@ pub fn private_key(text: &[u8], at: usize) -> Option<Secret> {
         return None;
     }
     let (body, end) = body(text, label + 5);
-    if body < LEAST {
+    if body < LEAST && !(body >= CUT && is_cut(text, end)) {
         return None;
     }
-    let footer = long_run(text, end, |byte| byte.is_ascii_whitespace());
+    let footer = blank(text, end);
     let end = if text[footer..].starts_with(b"-----END ") {
         let label = long_run(text, footer + 9, is_label).min(footer + 49);
         if text[label..].starts_with(b"-----") { label + 5 } else { label }
@@ -51,7 +53,8 @@ fn body(text: &[u8], start: usize) -> (usize, usize) {
             }
             continue;
         }
-        if line - at < LEAST && !(count >= LEAST && (escaped || next.is_ascii_whitespace()) && line > at) {
+        let is_last = count >= LEAST && (escaped || next.is_ascii_whitespace()) || is_cut(text, line);
+        if line - at < LEAST && !(is_last && line > at) {
             return (count, end);
         }
         count += line - at;

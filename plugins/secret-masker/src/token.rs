@@ -43,9 +43,16 @@ pub fn is_cut(text: &[u8], at: usize) -> bool {
     rest.is_empty() || rest.starts_with(b"...") || rest.starts_with("\u{2026}".as_bytes())
 }
 
-/// Random text has letters and digits; a word, a placeholder of one character or a CSS class has not.
+/// Random text has letters and digits, or as good as no digit and letters of both cases in about equal parts; a word, a placeholder of
+/// one character, a name in CamelCase or a CSS class has not.
 pub fn mixed(key: &[u8]) -> bool {
-    let digits = key.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let letters = key.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
-    digits >= 2 && letters >= 2 && key.iter().any(|byte| key.first() != Some(byte))
+    let (mut digits, mut lower, mut upper) = (0, 0, 0);
+    for byte in key {
+        digits += usize::from(byte.is_ascii_digit());
+        lower += usize::from(byte.is_ascii_lowercase());
+        upper += usize::from(byte.is_ascii_uppercase());
+    }
+    let letters = lower + upper;
+    let is_both = letters >= 16 && upper * 4 >= letters && lower * 4 >= letters;
+    (digits >= 2 && letters >= 2 || is_both) && key.iter().any(|byte| key.first() != Some(byte))
 }

@@ -2,18 +2,34 @@
 
 use crate::kind::Kind;
 use crate::scan::Secret;
+use crate::token::{long_run, mixed};
 
 /// No user name and password are longer together, bytes.
 const MAX: usize = 512;
 /// A longer one may show its last four.
 const LONG: usize = 20;
 /// Words that stand for a password in documentation.
-const PLACEHOLDERS: [&[u8]; 9] = [b"password", b"passwd", b"pass", b"pwd", b"secret", b"token", b"mypassword", b"yourpassword", b"your_password"];
+const PLACEHOLDERS: [&[u8]; 9] =
+    [b"password", b"passwd", b"pass", b"pwd", b"secret", b"token", b"mypassword", b"yourpassword", b"your_password"];
+
+/// What makes the address of a Slack webhook secret: all behind `hooks.slack.com/services/`.
+pub fn hook(text: &[u8], start: usize) -> Option<Secret> {
+    let host = b"hooks.slack.com/services/";
+    let path = start + host.len();
+    if !text[start..].starts_with(host) {
+        return None;
+    }
+    let end = long_run(text, path, |byte| byte.is_ascii_alphanumeric() || byte == b'/');
+    let is_path = text.get(path) == Some(&b'T') && mixed(&text[path..end]);
+    (end - path >= 30 && is_path).then(|| Secret::new(Kind::Slack, path..end))
+}
 
 /// The password of `user:password@`, which would begin at `start`, right behind `://`.
 pub fn password(text: &[u8], start: usize) -> Option<Secret> {
     let rest = text.get(start..)?;
-    let is_end = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'\\' | b'`' | b',' | b')');
+    let is_end = |byte: &u8| {
+        byte.is_ascii_whitespace() || matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'\\' | b'`' | b',' | b')')
+    };
     let authority = rest.iter().take(MAX).position(is_end).unwrap_or(rest.len().min(MAX));
     let authority = rest.get(..authority)?;
     let user = authority.iter().position(|byte| *byte == b':')?;

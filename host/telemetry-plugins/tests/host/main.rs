@@ -7,7 +7,6 @@ mod enrichers;
 mod laws;
 mod loading;
 mod metrics;
-mod registry;
 mod shipped;
 mod validators;
 mod wasi;

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 use telemetry_model::Class;
-use telemetry_plugins::{CallError, Metric, MetricError, MetricUnavailable};
+use telemetry_plugins::{CallError, Metric, MetricError};
 
 use super::ApiError;
 use super::extract::{Path, Query};
@@ -132,7 +132,6 @@ impl From<ReportError> for ApiError {
     fn from(error: ReportError) -> Self {
         match error {
             ReportError::Invalid(error) => error.into(),
-            ReportError::Unavailable(error @ MetricUnavailable::Compiling(_)) => ApiError::overloaded(error.to_string(), 1),
             ReportError::Unavailable(error) => ApiError::not_found(error.to_string()),
             ReportError::TooManyGroups(error) => ApiError::too_many(error.to_string()).with("group_by", error.to_string()),
             ReportError::Metric(MetricError::InvalidParameter(error)) => ApiError::field(error.name, error.problem),

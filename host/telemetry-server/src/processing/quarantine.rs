@@ -45,8 +45,8 @@ pub(super) fn text<'t>(bytes: &'t [u8], refusal: &Refusal) -> Option<&'t str> {
 /// A body that decodes to nothing, and what maskers left of its text.
 pub(super) fn body(unit: &Unit, bytes: &[u8], refusal: &Refusal, masked: Option<MaskedBody>, key: &DigestKey) -> QuarantineEntry {
     let body = match (text(bytes, refusal), masked) {
-        (Some(text), None) => QuarantinedBody::Text(text.into()),
-        (Some(_), Some(MaskedBody::Text(text))) => QuarantinedBody::Text(text.into()),
+        (Some(text), None) => kept(text, bytes, key),
+        (Some(_), Some(MaskedBody::Text(text))) => kept(&text, bytes, key),
         _ => digest(bytes, key),
     };
     entry(unit, vec![refusal.reason.clone()], body, Claim::default())
@@ -64,8 +64,12 @@ pub(super) fn unread(unread: Unread) -> QuarantineEntry {
     }
 }
 
+fn kept(text: &str, received: &[u8], key: &DigestKey) -> QuarantinedBody {
+    QuarantinedBody::Text { text: text.into(), digest: key.digest(received), size: received.len() as u64 }
+}
+
 fn digest(bytes: &[u8], key: &DigestKey) -> QuarantinedBody {
-    QuarantinedBody::Digest { digest: key.digest(bytes), size: u64::try_from(bytes.len()).unwrap_or(u64::MAX) }
+    QuarantinedBody::Digest { digest: key.digest(bytes), size: bytes.len() as u64 }
 }
 
 fn entry(unit: &Unit, reasons: Vec<Reason>, body: QuarantinedBody, claim: Claim) -> QuarantineEntry {

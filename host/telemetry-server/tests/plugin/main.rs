@@ -3,5 +3,4 @@
 
 mod desk;
 mod look;
-mod make;
 mod prove;

@@ -102,18 +102,18 @@ fn keeps_what_was_refused() {
         agent_id: Some("a".into()),
     };
     let digest = scratch.store.digest_key().digest(b"\xff");
+    let text = scratch.store.digest_key().digest(b"as received");
     let bodies = [
         QuarantinedBody::Json(JsonText::parse("{\"a\":1}").unwrap()),
-        QuarantinedBody::Text("{\"a\":".into()),
+        QuarantinedBody::Text { text: "{\"a\":".into(), digest: text, size: 9 },
         QuarantinedBody::Digest { digest, size: 1 },
     ];
     let outcomes = submit(&scratch.store, bodies.into_iter().map(|body| WriteItem::Quarantine(entry(body))).collect()).unwrap();
     assert_eq!(outcomes, [1, 2, 3].map(|quarantine_id| Outcome::Quarantined { quarantine_id }));
-    let text = scratch.store.digest_key().digest(b"{\"a\":");
     assert_eq!(
         scratch.rows("select body_kind, body, digest, size, reasons from quarantine where id > 1 order by id"),
         [
-            format!("text|{{\"a\":|{text}|5|[{{\"code\":\"missing-name\",\"field\":\"name\",\"message\":\"an event needs a name\"}}]"),
+            format!("text|{{\"a\":|{text}|9|[{{\"code\":\"missing-name\",\"field\":\"name\",\"message\":\"an event needs a name\"}}]"),
             format!("digest|-|{digest}|1|[{{\"code\":\"missing-name\",\"field\":\"name\",\"message\":\"an event needs a name\"}}]"),
         ]
     );

@@ -49,7 +49,7 @@ impl<'c> Transaction<'c> {
             nodes: Nodes::new(connection)?,
             conversations: Conversations::new(connection, silence)?,
             alerts: Alerts::new(connection)?,
-            quarantine: Quarantine::new(connection, key)?,
+            quarantine: Quarantine::new(connection)?,
         })
     }
 
