@@ -116,8 +116,8 @@ fn server(threads: u32, queue: u32) -> Server {
 fn a_dropped_in_metric_answers_like_a_shipped_one() {
     let server = server(1, 8);
     let report = server.get("/v1/reports/moody?group_by=event.attribute_count&attribute_count=4&attribute_count=5&mood=sunny").json;
-    let row = |count: &str, sum: i64| json!({"time": null, "group": {"event.attribute_count": count}, "values": {"attributes": sum}});
-    assert_eq!(report["rows"], json!([row("4", 4), row("5", 10)]), "{report}");
+    let row = |count: i64, sum: i64| json!({"time": null, "group": {"event.attribute_count": count}, "values": {"attributes": sum}});
+    assert_eq!(report["rows"], json!([row(4, 4), row(5, 10)]), "{report}");
     assert_eq!((&report["plugin"]["id"], &report["plugin"]["version"]), (&json!("moody"), &json!("1.2.3")));
     assert_eq!(
         (&report["scanned_rows"], &report["matched_rows"], &report["parameters"]),

@@ -292,3 +292,23 @@ fn absurd_counts_and_durations_spoil_no_answer() {
         assert!(flags.contains(code), "{flags}");
     }
 }
+
+#[test]
+fn a_parameter_that_a_route_does_not_know_is_named() {
+    let server = Server::start();
+    for (path, reason) in [
+        ("/v1/quarantine?page_sizes=1", "page_sizes: unknown parameter; did you mean `page_size`?"),
+        ("/v1/quarantine?from_time=never", "from_time: `never` is not a readable ISO 8601 time"),
+        ("/v1/quarantine/1?x=1", "x: unknown parameter; there are none here"),
+        ("/v1/overview?limit=1", "limit: unknown parameter; there are none here"),
+        ("/v1/plugins?state=on", "state: unknown parameter; there are none here"),
+        ("/v1/plugins/secret-scan?log=1", "log: unknown parameter; there are none here"),
+        ("/v1/reports?page=1", "page: unknown parameter; there are none here"),
+        ("/v1/agents?time_rang=1d", "time_rang: unknown parameter; did you mean `time_range`?"),
+    ] {
+        let answer = server.get(path);
+        assert_eq!((answer.status, problems(&answer)), (400, vec![reason.to_owned()]), "{path}");
+    }
+    assert_eq!(server.get("/v1/overview?limit=").status, 200);
+    assert_eq!(server.get("/v1/health?x=1").status, 200);
+}

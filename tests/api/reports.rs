@@ -249,3 +249,41 @@ fn v1_tokens_honour_their_parameters() {
     let sum = |list: &Value| list.as_array().unwrap().iter().filter_map(|row| row["input_tokens"].as_i64()).sum::<i64>();
     assert_eq!((sum(&more["breakdown"]), sum(&more["time_series"])), (3_103, 3_103));
 }
+
+#[test]
+fn groups_keep_the_type_of_their_values_and_differ_by_it() {
+    let server = Server::start();
+    let tiers =
+        [json!(1), json!("1"), json!(10), json!(2), json!(1), json!(true), json!("true"), json!(0.5), json!(5e-1), json!([1]), json!(null)];
+    for (index, value) in tiers.iter().enumerate() {
+        let attributes = json!({ "llm.vendor": "v", "tier": value });
+        server.accept(&json!({
+            "name": "llm.call.start", "level": "ERROR", "timestamp": "2026-11-23T08:00:00Z", "agent_id": "a",
+            "trace_id": "t", "span_id": format!("s{index}"), "attributes": attributes
+        }));
+    }
+    let report = report(&server, "llm-calls?group_by=attributes[%22tier%22]");
+    let groups: Vec<&Value> = report["rows"].as_array().unwrap().iter().map(|row| &row["group"]["attributes[\"tier\"]"]).collect();
+    let expected = [json!(true), json!(0.5), json!(1), json!(2), json!(10), json!("1"), json!("true"), json!([1]), json!(null)];
+    assert_eq!(groups, expected.iter().collect::<Vec<_>>());
+    assert_eq!(values(&report, "calls"), [1, 2, 2, 1, 1, 1, 1, 1, 1].map(Value::from).iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_level_is_found_in_any_case() {
+    let server = filled();
+    let upper = report(&server, "error-count?level=ERROR");
+    assert!(sum(&upper, "errors") > 0);
+    assert_eq!(upper["rows"], report(&server, "error-count?level=error")["rows"]);
+}
+
+#[test]
+fn groups_with_texts_too_long_to_answer_are_refused() {
+    let server = Server::start();
+    for index in 0..5 {
+        let attributes = json!({ "text": format!("{index}{}", "x".repeat(4 << 20)) });
+        server.accept(&json!({ "name": "llm.call.start", "timestamp": "2026-11-23T08:00:00Z", "agent_id": "a", "attributes": attributes }));
+    }
+    let (status, reason) = refusal(&server, "/v1/reports/llm-calls?group_by=attributes[%22text%22]");
+    assert!(status == 400 && reason.contains("16777216 bytes"), "{status} {reason}");
+}

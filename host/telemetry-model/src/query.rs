@@ -1,5 +1,8 @@
 //! A typed query over one relation: what the read path asks the store for.
 
+use std::cmp::Ordering;
+use std::sync::Arc;
+
 use crate::batch::Batch;
 use crate::field::{Field, FieldType, Relation};
 use crate::time::Timestamp;
@@ -65,7 +68,55 @@ pub struct GroupKey {
     /// The bucket's beginning, when the query has an interval.
     pub bucket: Option<Timestamp>,
     /// A value for each of `group_by`; `None` when the row has none.
-    pub values: Vec<Option<Box<str>>>,
+    pub values: Vec<Option<GroupValue>>,
+}
+
+/// A value that groups: values that differ in type are different, whatever their text. A clone shares the text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum GroupValue {
+    /// A text, and a moment in RFC 3339.
+    Text(Arc<str>),
+    /// The JSON text of anything else: a boolean, a number, a list, an object.
+    Json(Arc<str>),
+}
+
+impl GroupValue {
+    /// The text, or the JSON text.
+    pub fn as_str(&self) -> &str {
+        match self {
+            GroupValue::Text(text) | GroupValue::Json(text) => text,
+        }
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            GroupValue::Json(text) if matches!(&**text, "false" | "true") => 0,
+            GroupValue::Json(text) if !text.starts_with(['[', '{']) => 1,
+            GroupValue::Text(_) => 2,
+            GroupValue::Json(_) => 3,
+        }
+    }
+}
+
+impl From<&str> for GroupValue {
+    fn from(text: &str) -> Self {
+        GroupValue::Text(text.into())
+    }
+}
+
+impl PartialOrd for GroupValue {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Booleans, numbers by their value, texts, then lists and objects.
+impl Ord for GroupValue {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let number = |value: &Self| if value.rank() == 1 { value.as_str().parse::<f64>().unwrap_or(0.0) } else { 0.0 };
+        let numbers = || number(self).total_cmp(&number(other));
+        self.rank().cmp(&other.rank()).then_with(numbers).then_with(|| self.as_str().cmp(other.as_str()))
+    }
 }
 
 /// What a scan found beside the rows it handed over.

@@ -18,10 +18,8 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(ingest())
         .merge(reads())
         .merge(reports())
+        .merge(plain())
         .route("/v1/health", get(api::health::health))
-        .route("/v1/overview", get(api::overview::overview))
-        .route("/v1/plugins", get(api::plugins::list))
-        .route("/v1/plugins/{id}", get(api::plugins::one))
         .route("/openapi.json", get(api::openapi::document))
         .route_layer(from_fn_with_state(app.clone(), guard::admin))
         .fallback(api::error::unknown_route)
@@ -32,6 +30,17 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(from_fn(guard::panics))
         .layer(from_fn(guard::request_log))
         .with_state(app)
+}
+
+/// Routes without query parameters.
+fn plain() -> Router<Arc<App>> {
+    Router::new()
+        .route("/v1/overview", get(api::overview::overview))
+        .route("/v1/plugins", get(api::plugins::list))
+        .route("/v1/plugins/{id}", get(api::plugins::one))
+        .route("/v1/quarantine/{id}", get(api::quarantine::entry))
+        .route("/v1/reports", get(api::reports::list))
+        .route_layer(from_fn(api::extract::no_parameters))
 }
 
 /// What is stored, listed.
@@ -47,7 +56,6 @@ fn reads() -> Router<Arc<App>> {
         .route("/v1/sessions", get(api::sessions::list))
         .route("/v1/alerts", get(api::alerts::list))
         .route("/v1/quarantine", get(api::quarantine::list))
-        .route("/v1/quarantine/{id}", get(api::quarantine::entry))
 }
 
 /// What agents send. PUT is as good as POST: the monitor can be set to it.
@@ -60,7 +68,6 @@ fn ingest() -> Router<Arc<App>> {
 /// What metric plugins say.
 fn reports() -> Router<Arc<App>> {
     Router::new()
-        .route("/v1/reports", get(api::reports::list))
         .route("/v1/reports/{metric}", get(api::reports::report))
         .route("/v1/metrics/llm/request_count", get(api::metrics::request_count))
         .route("/v1/metrics/tokens", get(api::metrics::tokens))

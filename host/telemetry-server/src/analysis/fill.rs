@@ -1,7 +1,7 @@
 //! Empty buckets: groups that no row belongs to, so that the component evaluates its own empty state for them.
 
 use telemetry_model::Timestamp;
-use telemetry_model::query::{GroupKey, Interval, Window};
+use telemetry_model::query::{GroupKey, GroupValue, Interval, Window};
 
 /// More groups than a report may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +49,7 @@ impl Fill {
             }
             return Ok(());
         };
-        let mut combinations: Vec<Vec<Option<Box<str>>>> = Vec::new();
+        let mut combinations: Vec<Vec<Option<GroupValue>>> = Vec::new();
         let mut known = std::collections::HashSet::new();
         for key in seen.iter() {
             if known.insert(&key.values) {

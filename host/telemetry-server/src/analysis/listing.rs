@@ -2,7 +2,9 @@
 
 use telemetry_model::Timestamp;
 use telemetry_model::query::Window;
-use telemetry_store::{AgentOrder, AgentQuery, AlertQuery, EventCursor, EventQuery, SessionOrder, SessionQuery, SessionState};
+use telemetry_store::{
+    AgentOrder, AgentQuery, AlertQuery, EventCursor, EventQuery, QuarantineQuery, SessionOrder, SessionQuery, SessionState,
+};
 
 use super::params::{InvalidParams, Params, excerpt};
 use super::window::{DAY, DefaultWindow, read_window};
@@ -57,6 +59,26 @@ pub fn events(pairs: &[(String, String)], now: Timestamp) -> Result<EventQuery, 
     };
     params.finish()?;
     Ok(query)
+}
+
+/// Reads the parameters of `GET /v1/quarantine`.
+///
+/// # Errors
+/// All problems at once.
+pub fn quarantine(pairs: &[(String, String)], now: Timestamp) -> Result<(Page, QuarantineQuery), InvalidParams> {
+    let mut params = Params::new(pairs);
+    let page = Page::read(&mut params);
+    let Window { from, to } = read_window(&mut params, now, DefaultWindow::Everything);
+    let query = QuarantineQuery {
+        reason: params.one("reason").map(str::to_owned),
+        agent_id: params.one("agent_id").map(str::to_owned),
+        from,
+        to,
+        limit: page.limit(),
+        offset: page.offset(),
+    };
+    params.finish()?;
+    Ok((page, query))
 }
 
 /// Reads the parameters of the events of one trace or session, in order of time.

@@ -150,6 +150,7 @@ impl<'a> Params<'a> {
             .max_by(|a, b| a.0.total_cmp(&b.0));
         let reason = match nearest {
             Some((_, known)) => format!("unknown parameter; did you mean `{known}`?"),
+            None if self.known.is_empty() => "unknown parameter; there are none here".to_owned(),
             None => format!("unknown parameter; there are {}", self.known.join(", ")),
         };
         self.problem(&excerpt(name), reason);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use telemetry_model::query::{Filter, GroupKey, RowQuery};
+use telemetry_model::query::{Filter, GroupKey, GroupValue, RowQuery};
 use telemetry_model::{Clock, Field, Relation, Timestamp};
 use telemetry_plugins::{CallError, Catalog, Metric, MetricError, MetricRun, MetricSpec, MetricUnavailable};
 use telemetry_store::{ScanError, Snapshot, Stop, Store, StoreError};
@@ -27,6 +27,12 @@ pub enum ReportError {
     /// More groups than are answered.
     #[error(transparent)]
     TooManyGroups(#[from] TooManyGroups),
+    /// Its groups have longer values than are answered.
+    #[error("the values of the groups have more than {limit} bytes: group by something shorter, or choose fewer buckets")]
+    GroupsTooLarge {
+        /// Bytes.
+        limit: usize,
+    },
     /// The component failed, or declined the parameters.
     #[error(transparent)]
     Metric(#[from] MetricError),
@@ -79,7 +85,19 @@ impl Report {
     /// The groups of a row by the names they were asked under.
     pub fn dimensions(&self, row: &ReportRow) -> Map<String, Value> {
         let names = self.request.group_by.iter().map(|(name, _)| name.clone());
-        names.zip(row.key.values.iter().map(|value| Value::from(value.as_deref()))).collect()
+        names.zip(row.key.values.iter().map(|value| value.as_ref().map_or(Value::Null, group_value))).collect()
+    }
+}
+
+/// A group's value as JSON of its own type; a number that no JSON reader keeps exactly is given as text.
+pub fn group_value(value: &GroupValue) -> Value {
+    match value {
+        GroupValue::Text(text) => Value::from(&**text),
+        GroupValue::Json(json) => match serde_json::from_str(json) {
+            Ok(Value::Number(number)) if number.is_f64() && !json.contains(['.', 'e', 'E']) => Value::from(&**json),
+            Ok(value) => value,
+            Err(_) => Value::from(&**json),
+        },
     }
 }
 
@@ -153,17 +171,25 @@ impl Reports {
     }
 }
 
+/// Bytes of the values of all groups of one report, empty buckets included.
+const MAX_GROUP_BYTES: usize = 16 << 20;
+
 fn compute(snapshot: &Snapshot, metric: Arc<Metric>, request: ReportRequest, now: Timestamp) -> Result<Report, ReportError> {
     let mut run = open(&metric, &request)?;
     let mut scan = snapshot.scan(&row_query(metric.spec(), &request), &mut run).map_err(|error| match error {
         ScanError::Sink(error) => ReportError::Metric(error),
         ScanError::TooManyGroups { limit } => TooManyGroups { groups: limit + 1, limit }.into(),
+        ScanError::GroupsTooLarge { limit } => ReportError::GroupsTooLarge { limit },
         ScanError::Store(error) => error.into(),
         // Nobody waits: what is said here is not heard.
         ScanError::Stopped => PoolError::Lost.into(),
     })?;
     let seen = scan.groups.len();
     request.fill(now).complete(&mut scan.groups)?;
+    let bytes: usize = scan.groups.iter().flat_map(|key| &key.values).flatten().map(|value| value.as_str().len()).sum();
+    if bytes > MAX_GROUP_BYTES {
+        return Err(ReportError::GroupsTooLarge { limit: MAX_GROUP_BYTES });
+    }
     if scan.groups.len() > seen {
         run.ensure_groups(scan.groups.len() as u32)?;
     }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use telemetry_model::{Field, Relation, Timestamp};
 
 use super::params::InvalidParams;
-use super::report::{Report, ReportRow};
+use super::report::{Report, ReportRow, group_value};
 use super::request::{Manner, ReportRequest, Setting};
 use super::series::THIRTY_DAYS;
 
@@ -52,8 +52,8 @@ impl TokenRequests {
         }
         if let Some(by_model) = reports.next() {
             let models = by_model.rows.iter().map(|row| {
-                let name = row.key.values.first().and_then(|name| name.as_deref());
-                named("name", name.into(), outputs(by_model, row))
+                let name = row.key.values.first().and_then(Option::as_ref).map_or(Value::Null, group_value);
+                named("name", name, outputs(by_model, row))
             });
             answer.insert("models".into(), models.collect());
         }

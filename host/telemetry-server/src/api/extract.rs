@@ -4,9 +4,12 @@ use axum::body::HttpBody;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 
 use super::ApiError;
+use crate::analysis::params::Params;
 use crate::server::BodyTimeout;
 
 /// Query parameters as `T`; a wrong one answers 400.
@@ -21,6 +24,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
             Ok(axum::extract::Query(value)) => Ok(Query(value)),
             Err(rejection) => Err(ApiError::field("query", reason(&rejection))),
         }
+    }
+}
+
+/// In front of a route without query parameters: any but an empty one answers 400.
+pub async fn no_parameters(Query(pairs): Query<Vec<(String, String)>>, request: Request, next: Next) -> Response {
+    match Params::new(&pairs).finish() {
+        Ok(()) => next.run(request).await,
+        Err(error) => ApiError::from(error).into_response(),
     }
 }
 

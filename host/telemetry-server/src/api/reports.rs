@@ -46,7 +46,7 @@ pub async fn report(
 /// Memory that a report takes until it is an answer: as itself, as a JSON value, and written.
 pub fn bytes(report: &Report) -> u64 {
     let columns = 8 + report.request.group_by.len() + report.metric.spec().outputs.len();
-    let text = |row: &ReportRow| row.key.values.iter().flatten().map(|value| value.len()).sum::<usize>();
+    let text = |row: &ReportRow| row.key.values.iter().flatten().map(|value| value.as_str().len()).sum::<usize>();
     report.rows.iter().map(|row| (columns * 160 + 3 * text(row)) as u64).sum()
 }
 
@@ -134,6 +134,7 @@ impl From<ReportError> for ApiError {
             ReportError::Invalid(error) => error.into(),
             ReportError::Unavailable(error) => ApiError::not_found(error.to_string()),
             ReportError::TooManyGroups(error) => ApiError::too_many(error.to_string()).with("group_by", error.to_string()),
+            ReportError::GroupsTooLarge { .. } => ApiError::too_many(error.to_string()).with("group_by", error.to_string()),
             ReportError::Metric(MetricError::InvalidParameter(error)) => ApiError::field(error.name, error.problem),
             ReportError::Declined { metric, reason } => {
                 ApiError::validation(format!("metric `{metric}` declines its parameters")).with("parameters", reason)

@@ -17,7 +17,7 @@ use telemetry_model::{FieldType, Timestamp};
 
 use self::attributes::AttributeReader;
 use self::buffer::{Cell, RowBuffer};
-use self::groups::Groups;
+use self::groups::{Entry, Groups};
 use self::plan::{Origin, Plan};
 use self::sources::{Reading, Source};
 use self::texts::{LookupColumn, Texts};
@@ -36,6 +36,12 @@ pub enum ScanError<E> {
         /// The query's `max_groups`.
         limit: usize,
     },
+    /// The values of its groups are too long.
+    #[error("the values of the groups have more than {limit} bytes")]
+    GroupsTooLarge {
+        /// Bytes.
+        limit: usize,
+    },
     /// The sink stopped the scan.
     #[error("the sink stopped the scan")]
     Sink(E),
@@ -43,6 +49,9 @@ pub enum ScanError<E> {
     #[error("the scan was stopped")]
     Stopped,
 }
+
+/// Bytes of the texts that name groups.
+const MAX_GROUP_BYTES: usize = 16 << 20;
 
 impl Snapshot {
     /// Streams the rows of `query` to `sink`: its columns, then a last column of kind `group`. Rows come in no order.
@@ -70,6 +79,9 @@ impl Snapshot {
             }
             found.matched_rows += 1;
             let group = scan.group(row).map_err(failed)?.ok_or(ScanError::TooManyGroups { limit: query.max_groups })?;
+            if scan.group_bytes > MAX_GROUP_BYTES {
+                return Err(ScanError::GroupsTooLarge { limit: MAX_GROUP_BYTES });
+            }
             if scan.take(row, group).map_err(failed)? {
                 scan.flush(sink)?;
             }
@@ -89,6 +101,7 @@ struct Scan<'c, 'q> {
     texts: Texts,
     attributes: Option<(usize, AttributeReader<'c>)>,
     groups: Groups,
+    group_bytes: usize,
     buffer: RowBuffer,
 }
 
@@ -106,6 +119,7 @@ impl<'c, 'q> Scan<'c, 'q> {
             texts: Texts::default(),
             attributes: plan.documents.map(|first| (first, AttributeReader::new(connection, plan))),
             groups: Groups::new(query.interval.is_some(), query.max_groups),
+            group_bytes: 0,
             buffer: RowBuffer::new(query.columns.iter().map(|(_, ty)| *ty).collect()),
         }
     }
@@ -132,8 +146,10 @@ impl<'c, 'q> Scan<'c, 'q> {
             let entry = match origin {
                 Origin::Selected(column) => self.entry(row, *column)?,
                 other => {
-                    let text = self.attributes.as_ref().and_then(|(_, attributes)| attributes.plain(*other));
-                    text.map(|text| self.texts.intern(&text))
+                    let before = self.texts.bytes();
+                    let entry = self.attributes.as_ref().and_then(|(_, attributes)| attributes.group(*other, &mut self.texts));
+                    self.group_bytes += self.texts.bytes() - before;
+                    entry
                 }
             };
             self.groups.value(entry);
@@ -180,19 +196,24 @@ impl<'c, 'q> Scan<'c, 'q> {
         }
     }
 
-    /// The entry of the plain text of a value.
-    fn entry(&mut self, row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u32>> {
+    /// The entry of a value.
+    fn entry(&mut self, row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Entry>> {
         let reading = self.plan.sources.get(column).map(|source: &Source| source.reading);
         let text = match (row.get_ref(column)?, reading) {
             (ValueRef::Null, _) => return Ok(None),
-            (ValueRef::Integer(id), Some(Reading::Lookup(_))) => return self.looked_up(column, id),
-            (ValueRef::Integer(value), Some(Reading::Plain(FieldType::Time))) => Timestamp(value).to_string(),
+            (ValueRef::Integer(id), Some(Reading::Lookup(_))) => {
+                return Ok(self.looked_up(column, id)?.map(Entry::Text));
+            }
+            (ValueRef::Integer(value), Some(Reading::Plain(FieldType::Time))) => {
+                return Ok(Some(Entry::Text(self.texts.intern(&Timestamp(value).to_string()))));
+            }
             (ValueRef::Integer(value), Some(Reading::Plain(FieldType::Boolean))) => (value != 0).to_string(),
             (ValueRef::Integer(value), _) => value.to_string(),
             (ValueRef::Real(value), _) => serde_json::Value::from(value).to_string(),
-            (value, _) => return Ok(Some(self.texts.intern(value.as_str()?))),
+            (value, Some(Reading::Plain(FieldType::Json))) => value.as_str()?.to_owned(),
+            (value, _) => return Ok(Some(Entry::Text(self.texts.intern(value.as_str()?)))),
         };
-        Ok(Some(self.texts.intern(&text)))
+        Ok(Some(Entry::Json(self.texts.intern(&text))))
     }
 
     fn looked_up(&mut self, column: usize, id: i64) -> rusqlite::Result<Option<u32>> {

@@ -55,7 +55,7 @@ const BATCH: &str = "{\"events\": [..]}, or an array of events; of more than ser
 const ONE: &str = "success, event_id, error; success is false for an event in quarantine";
 const MANY: &str = "success, total, processed, failed, details, and results with an outcome for each event in input order";
 const READ: &[u16] = &[400, 401, 500, 503];
-const READ_ONE: &[u16] = &[401, 404, 500, 503];
+const READ_ONE: &[u16] = &[400, 401, 404, 500, 503];
 const COMPUTE: &[u16] = &[400, 401, 404, 500, 502, 503, 504];
 
 pub(super) const OPERATIONS: &[Operation] = &[
@@ -118,7 +118,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         READ,
     ),
     get("/v1/quarantine/{id}", "getQuarantined", "quarantine", "One refused body", &[ID], "Reasons, body or digest, source", READ_ONE),
-    get("/v1/reports", "listReports", "reports", "Metrics that can be asked", &[], "items", &[401]),
+    get("/v1/reports", "listReports", "reports", "Metrics that can be asked", &[], "items", &[400, 401]),
     get(
         "/v1/reports/{metric}",
         "getReport",
@@ -147,9 +147,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         COMPUTE,
     ),
     get("/v1/metrics/tokens", "tokens", "reports", "Tokens by model and in time", &[TOKENS, WINDOW], "Sums and series", COMPUTE),
-    get("/v1/plugins", "listPlugins", "server", "Every plugin with its state", &[], "items", &[401]),
-    get("/v1/plugins/{id}", "getPlugin", "server", "One plugin with its last log lines", &[ID], "The plugin", &[401, 404]),
-    get("/v1/overview", "getOverview", "server", "How much is stored, and the last model calls", &[], "counts, calls", &[401, 500, 503]),
+    get("/v1/plugins", "listPlugins", "server", "Every plugin with its state", &[], "items", &[400, 401]),
+    get("/v1/plugins/{id}", "getPlugin", "server", "One plugin with its last log lines", &[ID], "The plugin", &[400, 401, 404]),
+    get("/v1/overview", "getOverview", "server", "How much is stored, and the last model calls", &[], "counts, calls", READ),
     Operation {
         open: true,
         ..get(

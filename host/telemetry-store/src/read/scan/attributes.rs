@@ -10,7 +10,9 @@ use telemetry_model::json::kind_of;
 use telemetry_model::{JsonKind, JsonText};
 
 use super::buffer::{Cell, RowBuffer};
+use super::groups::Entry;
 use super::plan::{Origin, Plan};
+use super::texts::Texts;
 use crate::read::documents::{Documents, EventDocuments, StoredAttribute};
 
 /// Reads the attributes that a plan wants, row by row.
@@ -66,11 +68,19 @@ impl<'c> AttributeReader<'c> {
         self.json(origin).map_or(Cell::Absent, |json| cell_of(json, buffer))
     }
 
-    /// The value as plain text: that of a string, else JSON.
-    pub fn plain(&self, origin: Origin) -> Option<String> {
-        self.json(origin).map(|json| match JsonText::parse(json).ok().as_ref().and_then(JsonText::as_text) {
-            Some(text) => text.into_owned(),
-            None => json.to_owned(),
+    /// The value as a group: a string by its text, anything else by its JSON text, in which equal reals are written alike.
+    pub fn group(&self, origin: Origin, texts: &mut Texts) -> Option<Entry> {
+        let json = self.json(origin)?;
+        Some(match kind_of(json) {
+            JsonKind::String => match JsonText::parse(json).ok().as_ref().and_then(JsonText::as_text) {
+                Some(text) => Entry::Text(texts.intern(&text)),
+                None => Entry::Json(texts.intern(json)),
+            },
+            JsonKind::Real => match json.parse::<f64>() {
+                Ok(real) if real.is_finite() => Entry::Json(texts.intern(&serde_json::Value::from(real).to_string())),
+                _ => Entry::Json(texts.intern(json)),
+            },
+            _ => Entry::Json(texts.intern(json)),
         })
     }
 

@@ -3,10 +3,19 @@
 use std::collections::HashMap;
 
 use telemetry_model::Timestamp;
-use telemetry_model::query::GroupKey;
+use telemetry_model::query::{GroupKey, GroupValue};
 
 use super::hash::ByWord;
 use super::texts::Texts;
+
+/// A value by the entry of its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A text.
+    Text(u32),
+    /// The JSON text of anything else.
+    Json(u32),
+}
 
 /// The groups met so far.
 #[derive(Debug)]
@@ -20,7 +29,7 @@ pub struct Groups {
     last: Option<u32>,
 }
 
-/// The code of an absent value; entries of texts are not negative.
+/// The code of an absent value. Others are twice the entry of their text, and one more when that is JSON.
 const ABSENT: i64 = -1;
 
 impl Groups {
@@ -40,8 +49,11 @@ impl Groups {
     }
 
     /// Adds a value by the entry of its text.
-    pub fn value(&mut self, entry: Option<u32>) {
-        self.key.push(entry.map_or(ABSENT, i64::from));
+    pub fn value(&mut self, value: Option<Entry>) {
+        self.key.push(value.map_or(ABSENT, |value| match value {
+            Entry::Text(entry) => i64::from(entry) * 2,
+            Entry::Json(entry) => i64::from(entry) * 2 + 1,
+        }));
     }
 
     /// The group of the row; `None` when that would be one too many.
@@ -73,12 +85,21 @@ impl Groups {
 
     /// The key of each, in order of their ids.
     pub fn into_keys(self, texts: &Texts) -> Vec<GroupKey> {
-        let text = |code: &i64| u32::try_from(*code).ok().and_then(|entry| texts.get(entry)).map(Box::from);
+        let mut shared: HashMap<i64, GroupValue, ByWord> = HashMap::default();
+        let mut text = |code: &i64| {
+            if let Some(known) = shared.get(code) {
+                return Some(known.clone());
+            }
+            let text = texts.get(u32::try_from(*code / 2).ok().filter(|_| *code != ABSENT)?)?.into();
+            let value = if *code % 2 == 0 { GroupValue::Text(text) } else { GroupValue::Json(text) };
+            shared.insert(*code, value.clone());
+            Some(value)
+        };
         let keys = self.keys.iter().map(|key| match key.split_first() {
             Some((bucket, values)) if self.bucketed => {
-                GroupKey { bucket: Some(Timestamp(*bucket)), values: values.iter().map(text).collect() }
+                GroupKey { bucket: Some(Timestamp(*bucket)), values: values.iter().map(&mut text).collect() }
             }
-            _ => GroupKey { bucket: None, values: key.iter().map(text).collect() },
+            _ => GroupKey { bucket: None, values: key.iter().map(&mut text).collect() },
         });
         keys.collect()
     }

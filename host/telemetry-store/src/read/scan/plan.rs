@@ -209,7 +209,7 @@ impl Build<'_> {
                 return Ok(());
             }
             Lookup::KindName => "select id from event_kinds where name = ?1",
-            Lookup::KindLevel => "select id from event_kinds where level = ?1",
+            Lookup::KindLevel => "select id from event_kinds where level = upper(?1)",
             Lookup::KindSchemaVersion => "select id from event_kinds where schema_version = ?1",
             Lookup::KindChannel => "select id from event_kinds where channel = ?1",
             Lookup::KindFamily => "select id from event_kinds where family = ?1",

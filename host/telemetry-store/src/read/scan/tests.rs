@@ -1,7 +1,7 @@
 //! What a scan hands over, and that its windows are sought in an index.
 
 use rusqlite::types::Value;
-use telemetry_model::query::{Filter, GroupKey, Interval, RowQuery, RowScan, RowSink, Window};
+use telemetry_model::query::{Filter, GroupKey, GroupValue, Interval, RowQuery, RowScan, RowSink, Window};
 use telemetry_model::{Batch, BatchView, Field, FieldType, Relation, Timestamp};
 
 use super::{ScanError, attributes, plan};
@@ -231,7 +231,7 @@ fn an_attribute_is_that_of_the_first_event_that_has_it() {
     query.group_by = vec![field("attributes[\"list\"]", Relation::LlmCalls)];
     let (lines, scan) = run(&fixture, &query);
     assert_eq!(lines, [r#"0: Integer(1) Text("one, two") Json("[1, 2]") Real(0.5) Text("box") Text("llm") Absent"#],);
-    assert_eq!(scan.groups[0].values, [Some("[1, 2]".into())]);
+    assert_eq!(scan.groups[0].values, [Some(GroupValue::Json("[1, 2]".into()))]);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::sources::Lookup;
 pub struct Texts {
     entries: Vec<Box<str>>,
     by_text: HashMap<Box<str>, u32>,
+    bytes: usize,
 }
 
 impl Texts {
@@ -20,6 +21,7 @@ impl Texts {
         if let Some(entry) = self.by_text.get(text) {
             return *entry;
         }
+        self.bytes += text.len();
         let entry = self.entries.len() as u32;
         self.entries.push(text.into());
         self.by_text.insert(text.into(), entry);
@@ -29,6 +31,11 @@ impl Texts {
     /// The text of an entry.
     pub fn get(&self, entry: u32) -> Option<&str> {
         self.entries.get(entry as usize).map(|text| &**text)
+    }
+
+    /// Bytes of all of them.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// All entries.
