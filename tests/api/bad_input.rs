@@ -141,11 +141,38 @@ fn each_field_may_be_missing_or_of_a_wrong_type() {
         let needed = matches!(field, "timestamp" | "name");
         let mut missing = event("tool.result", json!({}));
         missing.as_object_mut().unwrap().remove(field);
-        let answer = server.post("/v1/telemetry", missing.to_string());
-        assert_eq!((answer.status, &answer.json["success"]), (201, &json!(!needed)), "without {field}: {}", answer.text);
-        for value in [json!(null), json!(7), json!(1.5), json!(true), json!(["x"]), json!({"x": 1})] {
+        let said = |answer: &Answer| match answer.json["event_id"].as_str() {
+            Some(id) => flags(&server, id.parse().unwrap()),
+            None => latest(&server)["reasons"].to_string(),
+        };
+        for (body, value) in [(missing.to_string(), "absent"), (with(field, json!(null)), "null")] {
+            let answer = server.post("/v1/telemetry", body);
+            assert_eq!((answer.status, &answer.json["success"]), (201, &json!(!needed)), "{field} {value}: {}", answer.text);
+            let code = match field {
+                "schema_version" => "schema-version-absent",
+                "timestamp" => "missing-timestamp",
+                "name" => "missing-name",
+                "trace_id" => "trace-id-null",
+                "level" => "level-absent",
+                "agent_id" => "agent-id-absent",
+                "span_id" => "unpaired",
+                // These need not be there.
+                _ => "",
+            };
+            assert!(said(&answer).contains(code) && said(&answer).is_empty() == code.is_empty(), "{field} {value}: {}", said(&answer));
+        }
+        for value in [json!(7), json!(1.5), json!(true), json!(["x"]), json!({"x": 1})] {
             let answer = server.post("/v1/telemetry", with(field, value.clone()));
             assert_eq!((answer.status, &answer.json["success"]), (201, &json!(!needed)), "{field} = {value}: {}", answer.text);
+            let code = match field {
+                "timestamp" => "timestamp-unreadable",
+                "name" => "name-not-text",
+                "attributes" if value.is_object() => continue,
+                "attributes" => "attributes-not-an-object",
+                _ => "not-text",
+            };
+            let said = said(&answer);
+            assert!(said.contains(&format!(r#""code":"{code}","field":"{field}""#)), "{field} = {value}: {said}");
         }
     }
     let total = server.count("select count(*) from events") + server.count("select count(*) from quarantine");
@@ -205,12 +232,15 @@ fn ids_and_keys_that_no_sender_makes_are_stored_and_flagged() {
     let server = Server::start();
     for field in ["trace_id", "span_id", "parent_span_id", "agent_id"] {
         let id = stored(&server.post("/v1/telemetry", with(field, json!("a\u{0}b"))));
-        assert!(flags(&server, id).contains(r#"{"code":"control-character","field":""#), "{field}: {}", flags(&server, id));
+        let said = flags(&server, id);
+        assert_eq!(said.matches(&format!(r#"{{"code":"control-character","field":"{field}""#)).count(), 1, "{said}");
         let id = stored(&server.post("/v1/telemetry", with(field, json!("x".repeat(257)))));
         assert!(flags(&server, id).contains(&format!(r#"{{"code":"id-too-long","field":"{field}""#)), "{}", flags(&server, id));
         let id = stored(&server.post("/v1/telemetry", with(field, json!("x".repeat(256)))));
         assert!(!flags(&server, id).contains("too-long"), "{}", flags(&server, id));
     }
+    let id = stored(&server.post("/v1/telemetry", with("attributes", json!({"session.id": "a\u{0}b"}))));
+    assert!(flags(&server, id).contains("control-character"));
     let long = "k".repeat(300);
     let id = stored(&server.post("/v1/telemetry", with("attributes", json!({"session.id": long, long.clone(): 1, "ok": 2}))));
     let said = flags(&server, id);

@@ -48,7 +48,20 @@ fn over_the_cap_of_connections_clients_wait_instead_of_failing() {
 #[test]
 fn garbage_and_giant_heads_are_refused() {
     let server = Server::start();
-    assert_eq!(status(&Raw::connect(&server).send("\x16\x03\x01 hello\r\n\r\n").rest()), "400");
+    let path = format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "a".repeat(70_000));
+    let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X: a\r\n".repeat(200));
+    for (request, code, field) in [
+        ("\x16\x03\x01 hello\r\n\r\n", "400", "request"),
+        ("GET / HTTP/1.1\r\nHost localhost\r\n\r\n", "400", "request"),
+        ("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n", "400", "request"),
+        (&many, "431", "headers"),
+        (&path, "414", "path"),
+    ] {
+        let answer = Raw::connect(&server).send(request).rest();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+        let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+        assert_eq!((status(&answer), body["error"]["details"][0]["field"].as_str()), (code, Some(field)), "{answer}");
+    }
     let giant = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX-Pad: {}\r\n\r\n", "a".repeat(1 << 20));
     assert!(["", "431"].contains(&status(&Raw::connect(&server).send(giant).rest())));
     assert_eq!(server.get("/v1/health").status, 200);

@@ -21,6 +21,11 @@ fn unknown_routes_and_methods_answer_the_envelope() {
     let server = Server::start();
     let answer = server.get("/v1/nothing");
     assert_eq!((answer.status, answer.json), (404, error("NOT_FOUND", "there is no route `/v1/nothing`")));
+    for method in ["GET", "HEAD", "DELETE", "PATCH", "OPTIONS", "ODD"] {
+        for path in ["/v1/telemetry", "/v1/telemetry/batch"] {
+            assert_eq!(status(&ask(&server, &format!("{method} {path}"), &["Host: localhost"])), "405", "{method} {path}");
+        }
+    }
     let answer = server.post("/v1/health", "{}");
     assert_eq!((answer.status, answer.json), (405, error("METHOD_NOT_ALLOWED", "`/v1/health` does not take POST")));
     assert_eq!(answer.headers["allow"], "GET,HEAD");
@@ -63,7 +68,14 @@ fn serves_only_names_that_cannot_be_rebound() {
             assert_eq!(status(&answer), expected, "{host} {path}: {answer}");
         }
     }
-    assert_eq!(status(&ask(&server, "GET http://evil.example/v1/health", &["Host: localhost"])), "403");
+    for (line, host, expected) in [
+        ("GET http://evil.example/v1/health", "Host: localhost", "403"),
+        ("GET http://localhost/v1/health", "Host: evil.example", "403"),
+        ("GET http://localhost/v1/health", "Host:", "400"),
+        ("GET http://localhost/v1/health", "Host: localhost", "200"),
+    ] {
+        assert_eq!(status(&ask(&server, line, &[host])), expected, "{line} {host}");
+    }
     assert_eq!(status(&ask(&server, "POST /v1/telemetry", &["Host: evil.example", "Content-Length: 0"])), "403");
 }
 

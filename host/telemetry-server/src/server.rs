@@ -5,6 +5,7 @@ mod connection;
 mod gate;
 mod socket;
 mod stream;
+mod unreadable;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A connection whose peer must take what it asked for.
+//! A connection whose peer must take what it asked for, and is told in words what of a request could not be read.
 
 use std::io;
 use std::pin::Pin;
@@ -9,16 +9,20 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
+use super::unreadable;
+
 /// A stream on which a write that makes no progress for a time fails. The timer is made only when a write has to wait.
 pub(super) struct TimedStream {
     stream: TcpStream,
     limit: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
+    /// What is left of the words that go out instead of an answer without any.
+    words: Vec<u8>,
 }
 
 impl TimedStream {
     pub(super) fn new(stream: TcpStream, limit: Duration) -> Self {
-        TimedStream { stream, limit, deadline: None }
+        TimedStream { stream, limit, deadline: None, words: Vec::new() }
     }
 
     /// Passes a result on, or holds a pending write to its time.
@@ -31,6 +35,18 @@ impl TimedStream {
         ready!(self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit))).as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
+
+    /// Writes all of `words`.
+    fn poll_words(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.words.is_empty() {
+            let result = Pin::new(&mut self.stream).poll_write(context, &self.words);
+            match ready!(self.timed(result, context))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => drop(self.words.drain(..written)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
 }
 
 impl AsyncRead for TimedStream {
@@ -41,11 +57,25 @@ impl AsyncRead for TimedStream {
 
 impl AsyncWrite for TimedStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.words.is_empty()
+            && let Some(words) = unreadable::answer(bytes)
+        {
+            self.words = words;
+        }
+        if !self.words.is_empty() {
+            // While they wait the same bytes are offered again.
+            return self.poll_words(context).map_ok(|()| bytes.len());
+        }
         let result = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.timed(result, context)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if let Some(part) = parts.iter().find(|part| !part.is_empty())
+            && (!self.words.is_empty() || unreadable::answer(part).is_some())
+        {
+            return self.poll_write(context, part);
+        }
         let result = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
         self.timed(result, context)
     }

@@ -68,12 +68,12 @@ pub(super) fn event(raw: RawEvent) -> Result<Event, Vec<Reason>> {
         event.extra.set(key, value);
     }
     event.flags = odd.flags;
-    long_ids(&mut event);
+    odd_ids(&mut event);
     Ok(event)
 }
 
 /// Flags ids that no sender makes: they are kept, but cost everyone who reads them.
-fn long_ids(event: &mut Event) {
+fn odd_ids(event: &mut Event) {
     let Event { trace_id, span_id, parent_span_id, agent_id, session_id, flags, .. } = event;
     let ids = [
         ("trace_id", trace_id.as_deref()),
@@ -82,8 +82,13 @@ fn long_ids(event: &mut Event) {
         ("agent_id", Some(&**agent_id)),
         (r#"attributes["session.id"]"#, session_id.as_deref()),
     ];
-    for (field, _) in ids.into_iter().filter(|(_, id)| id.is_some_and(|id| id.len() > MAX_ID)) {
-        flags::push(flags, "id-too-long", field);
+    for (field, id) in ids.into_iter().filter_map(|(field, id)| Some((field, id?))) {
+        if id.len() > MAX_ID {
+            flags::push(flags, "id-too-long", field);
+        }
+        if id.bytes().any(|byte| byte.is_ascii_control()) {
+            flags::push(flags, "control-character", field);
+        }
     }
 }
 
