@@ -60,6 +60,32 @@ fn events_come_newest_first_and_each_filter_works_alone() {
 }
 
 #[test]
+fn events_are_filtered_by_attributes_and_the_answer_says_how() {
+    let server = filled();
+    for (parameters, condition, sought) in [
+        ("llm.request.type=chat_completion", "key = 'llm.request.type' and value = 'chat_completion'", true),
+        ("llm.usage.output_tokens>=20", "key = 'llm.usage.output_tokens' and value >= 20", true),
+        ("llm.usage.output_tokens%3E20&llm.usage.output_tokens<30", "key = 'llm.usage.output_tokens' and value > 20 and value < 30", true),
+        ("attributes[\"tool.status\"]=error", "key = 'tool.status' and value = 'error'", true),
+        ("llm.vendor=openai", "key = 'llm.vendor' and value = 'openai'", false),
+    ] {
+        let parameters = parameters.replace('"', "%22").replace('[', "%5B").replace(']', "%5D").replace('<', "%3C").replace(">=", "%3E=");
+        let answer = server.get(&format!("/v1/telemetry/events?limit=1000&{parameters}"));
+        assert_eq!(answer.status, 200, "{parameters}: {}", answer.text);
+        let expected = server.count(&format!("select count(distinct event_id) from attributes where {condition}"));
+        assert!(expected > 0, "{parameters}");
+        assert_eq!(answer.json.as_array().unwrap().len() as i64, expected, "{parameters}");
+        assert_eq!(answer.headers.contains_key("x-sought-by"), sought, "{parameters}");
+        assert_eq!(!answer.headers.contains_key("x-unindexed-filters"), sought, "{parameters}");
+    }
+    let report = server.get("/v1/reports/llm-calls?llm.response.stop_reason=max_tokens&llm.vendor=openai").json;
+    assert_eq!(report["sought_by"], "attributes[\"llm.response.stop_reason\"]");
+    assert_eq!(report["unindexed_filters"], json!(["attributes[\"llm.vendor\"]"]));
+    let problems = problems(&server.get("/v1/telemetry/events?event.size=3&nothing=1"));
+    assert_eq!(problems.len(), 2, "{problems:?}");
+}
+
+#[test]
 fn pages_of_events_meet_without_gap_or_overlap() {
     let server = filled();
     let all: Vec<_> = list(&server, "/v1/telemetry/events?limit=1000").iter().map(|event| text(&event["id"]).to_owned()).collect();

@@ -16,13 +16,63 @@ pub struct Window {
     pub to: Option<Timestamp>,
 }
 
-/// `field = any of values`; a text compares with the plain value of the field (numbers by value).
+/// How a filter compares a field with its values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Comparison {
+    /// Equal to any.
+    #[default]
+    Equal,
+    /// Less than one.
+    Less,
+    /// Less than one, or equal.
+    AtMost,
+    /// Greater than one.
+    Greater,
+    /// Greater than one, or equal.
+    AtLeast,
+}
+
+impl Comparison {
+    /// The sign, as SQL and requests write it.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Comparison::Equal => "=",
+            Comparison::Less => "<",
+            Comparison::AtMost => "<=",
+            Comparison::Greater => ">",
+            Comparison::AtLeast => ">=",
+        }
+    }
+
+    /// Whether `ordering`, of the field against a value, passes.
+    pub fn passes(self, ordering: Ordering) -> bool {
+        match self {
+            Comparison::Equal => ordering.is_eq(),
+            Comparison::Less => ordering.is_lt(),
+            Comparison::AtMost => ordering.is_le(),
+            Comparison::Greater => ordering.is_gt(),
+            Comparison::AtLeast => ordering.is_ge(),
+        }
+    }
+}
+
+/// `field = any of values`, or `field > value` and the like; a text compares with the plain value of the field (numbers by value). What
+/// is less is told among numbers when the value is a number, else among texts by their bytes; nothing else passes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     /// What to compare.
     pub field: Field,
+    /// How.
+    pub comparison: Comparison,
     /// Any of these matches.
     pub values: Vec<String>,
+}
+
+impl Filter {
+    /// `field = any of values`.
+    pub fn equal(field: Field, values: Vec<String>) -> Self {
+        Filter { field, comparison: Comparison::Equal, values }
+    }
 }
 
 /// Rows of one relation as columns, grouped.
@@ -128,6 +178,10 @@ pub struct RowScan {
     pub scanned_rows: u64,
     /// Rows that passed the filters.
     pub matched_rows: u64,
+    /// The attribute by whose filter rows were sought in its index.
+    pub sought: Option<Field>,
+    /// Attributes whose filters only a scan of the window could answer: they have no index, or it is not filled yet.
+    pub unindexed: Vec<Field>,
 }
 
 /// Takes rows in batches: the query's columns, then a last column of kind `group`.

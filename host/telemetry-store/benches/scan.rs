@@ -35,7 +35,9 @@ fn main() {
     let folder = std::env::temp_dir().join(format!("telemetry-store-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("bench.db");
-    let store = Store::open(StoreSettings::new(&path)).unwrap();
+    let mut settings = StoreSettings::new(&path);
+    settings.indexed_attributes = vec!["tool.status".into()];
+    let store = Store::open(settings).unwrap();
     fill(&Connection::open(&path).unwrap());
     let raw = Connection::open(&path).unwrap();
     raw.execute_batch("pragma mmap_size = 268435456").unwrap();
@@ -64,7 +66,7 @@ fn main() {
         max_groups: 10_000,
     };
     let hours = Some(Interval { nanoseconds: 3600 * SECOND, origin: Timestamp(0) });
-    let filter = Filter { field: Field::parse("model", Relation::LlmCalls).unwrap(), values: vec!["model-1".into()] };
+    let filter = Filter::equal(Field::parse("model", Relation::LlmCalls).unwrap(), vec!["model-1".into()]);
     for (name, query) in [
         ("scan, tokens, all", query(&tokens, all, &[], None)),
         ("scan, tokens, window", query(&tokens, bounded, &[], None)),
@@ -73,6 +75,9 @@ fn main() {
         ("scan, status and duration, window", query(&["status", "duration_ms"], bounded, &[], None)),
         ("scan, tokens, window, one model", RowQuery { filters: vec![filter], ..query(&tokens, bounded, &[], None) }),
         ("scan, an attribute, window", query(&["llm.request.type"], bounded, &[], None)),
+        ("scan, tokens, all, by an attribute", query(&tokens, all, &["llm.request.type"], None)),
+        ("scan, tokens, all, by an indexed attribute", query(&tokens, all, &["tool.status"], None)),
+        ("scan, tokens, window, by an indexed attribute", query(&tokens, bounded, &["tool.status"], None)),
         ("scan, events by family, all", events(all)),
         ("scan, events by family, window", events(bounded)),
     ] {
@@ -146,6 +151,7 @@ fn fill(connection: &Connection) {
         connection.last_insert_rowid()
     };
     let key = string("llm.request.type".into());
+    let indexed: i64 = connection.query_row("select id from strings where text = 'tool.status'", [], |row| row.get(0)).unwrap();
     let models: Vec<i64> = (0..10).map(|model| string(format!("model-{model}"))).collect();
     let agents: Vec<i64> = (0..20).map(|agent| string(format!("agent-{agent}"))).collect();
     let traces: Vec<i64> = (0..2_000).map(|trace| string(format!("{trace:032x}"))).collect();
@@ -156,7 +162,7 @@ fn fill(connection: &Connection) {
         )
         .unwrap();
     let prompt = "x".repeat(500);
-    let attributes = format!("[[{key},\"\\\"completion\\\"\"],[{},\"\\\"{prompt}\\\"\"]]", models[0]);
+    let attributes = format!("[[{key},\"\\\"completion\\\"\"],[{indexed},\"\\\"success\\\"\"],[{},\"\\\"{prompt}\\\"\"]]", models[0]);
     for row in 0..CALLS {
         let time = row * SECOND;
         let (agent, trace, span) = (agents[row as usize % 20], traces[row as usize / 50], format!("{row:016x}"));
@@ -167,6 +173,11 @@ fn fill(connection: &Connection) {
             )
             .unwrap()
             .execute(params![row + 1, time, agent, trace, span, attributes])
+            .unwrap();
+        connection
+            .prepare_cached("insert into attribute_values (key, value, time, event) values (?1, 'success', ?2, ?3)")
+            .unwrap()
+            .execute(params![indexed, time, row + 1])
             .unwrap();
         connection
             .prepare_cached(

@@ -1,6 +1,7 @@
 //! The writer beside raw rusqlite that inserts the same bytes: `cargo bench -p telemetry-store`.
 //!
 //! `cargo bench -p telemetry-store -- --file events.jsonl` stores a file of `tests/clients` instead and tells bytes on disk per byte sent.
+//! `--plain` indexes no attributes.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, missing_docs)]
 
@@ -19,6 +20,17 @@ use telemetry_store::{NewEvent, PreparedEvent, Store, StoreSettings, WriteItem};
 
 const GOLDEN: &str = include_str!("../../../tests/fixtures/golden/monitor-events.ndjson");
 const SAMPLES: usize = 5;
+/// As the server's defaults.
+const INDEXED: [&str; 8] = [
+    "error.type",
+    "framework.type",
+    "llm.request.type",
+    "llm.response.stop_reason",
+    "llm.usage.output_tokens",
+    "node.name",
+    "tool.status",
+    "user.id",
+];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -98,7 +110,7 @@ fn cpu(name: &str) -> Duration {
 
 fn through_store(bodies: &[String], group: usize, samples: &mut Samples) {
     let folder = tempfile::tempdir_in(".").unwrap();
-    let store = Store::open(StoreSettings::new(folder.path().join("bench.db"))).unwrap();
+    let store = Store::open(settings(&folder.path().join("bench.db"))).unwrap();
     let events: Vec<_> = bodies.iter().map(|body| testing::read(body, store.digest_key())).collect();
     let started = Instant::now();
     let prepared: Vec<_> = events.into_iter().map(|(event, facts)| prepare(&store, event, facts)).collect();
@@ -120,6 +132,13 @@ fn through_store(bodies: &[String], group: usize, samples: &mut Samples) {
 
 fn prepare(store: &Store, event: Event, facts: Facts) -> PreparedEvent {
     store.prepare(NewEvent { event, facts, derived: Vec::new(), runs: Arc::from([]), received_at: Timestamp(1) })
+}
+
+/// With the usual indexed attributes; `--plain`: with none.
+fn settings(path: &Path) -> StoreSettings {
+    let plain = std::env::args().any(|argument| argument == "--plain");
+    let keys = if plain { &[][..] } else { &INDEXED[..] };
+    StoreSettings { indexed_attributes: keys.iter().map(|key| (*key).to_owned()).collect(), ..StoreSettings::new(path) }
 }
 
 fn submit(store: &Store, request: Vec<WriteItem>) {
@@ -166,7 +185,7 @@ fn file(path: &Path) {
     let text = std::fs::read_to_string(path).unwrap();
     let folder = tempfile::tempdir_in(".").unwrap();
     let database = folder.path().join("bench.db");
-    let store = Store::open(StoreSettings::new(&database)).unwrap();
+    let store = Store::open(settings(&database)).unwrap();
     let events: Vec<_> = text.lines().map(|line| testing::read(line, store.digest_key())).collect();
     let count = events.len();
     let (mut preparing, mut writing) = (Duration::ZERO, Duration::ZERO);

@@ -6,6 +6,7 @@
 mod content;
 mod error;
 mod health;
+mod indexed;
 mod item;
 mod open;
 mod overview;
@@ -20,13 +21,14 @@ mod tests;
 mod writer;
 
 pub use error::{StoreError, SubmitError};
+pub use indexed::IndexProgress;
 pub use item::{NewEvent, QuarantineEntry, QuarantinedBody, WriteItem};
 pub use overview::{Counts, Overview, RecentCall};
 pub use prepare::PreparedEvent;
 pub use read::{
     Activity, AgentOrder, AgentPage, AgentQuery, AgentRow, AlertCounts, AlertPage, AlertQuery, AlertRow, AttributeMap, EventCursor,
-    EventPage, EventQuery, Provenance, QuarantineItem, QuarantinePage, QuarantineQuery, QuarantinedEvent, ScanError, SessionOrder,
-    SessionPage, SessionQuery, SessionRow, SessionState, Snapshot, Stop, StoredEvent, StoredPlugin, StoredRun, Writer,
+    EventPage, EventQuery, EventScan, Provenance, QuarantineItem, QuarantinePage, QuarantineQuery, QuarantinedEvent, ScanError,
+    SessionOrder, SessionPage, SessionQuery, SessionRow, SessionState, Snapshot, Stop, StoredEvent, StoredPlugin, StoredRun, Writer,
 };
 pub use settings::StoreSettings;
 pub use store::Store;

@@ -12,6 +12,7 @@ use rusqlite_migration::{M, Migrations};
 use telemetry_model::DigestKey;
 
 use crate::error::StoreError;
+use crate::indexed::{IndexedKey, register};
 use crate::settings::StoreSettings;
 
 /// Marks a file as ours, in SQLite's header: "CyLS".
@@ -22,6 +23,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../../migrations/0002_relations.sql")),
     M::up(include_str!("../../../migrations/0003_readable.sql")),
     M::up(include_str!("../../../migrations/0004_errors.sql")),
+    M::up(include_str!("../../../migrations/0005_indexed_attributes.sql")),
 ];
 
 /// An open, migrated file and the right to write to it.
@@ -29,6 +31,7 @@ const MIGRATIONS: &[M<'static>] = &[
 pub(crate) struct OpenFile {
     pub(crate) connection: Connection,
     pub(crate) key: DigestKey,
+    pub(crate) indexed: Vec<IndexedKey>,
     pub(crate) lock: WriterLock,
 }
 
@@ -54,7 +57,9 @@ pub(crate) fn open(settings: &StoreSettings) -> Result<OpenFile, StoreError> {
     }
     migrate(&mut connection, path)?;
     let key = digest_key(&connection)?;
-    Ok(OpenFile { connection, key, lock })
+    let indexed = register(&mut connection, &settings.indexed_attributes)
+        .map_err(|error| StoreError::sqlite("register indexed attributes", error))?;
+    Ok(OpenFile { connection, key, indexed, lock })
 }
 
 /// A pool of read-only connections to the file.

@@ -8,6 +8,7 @@ use telemetry_model::outcome::{Derived, PluginRun, PluginVersion};
 use telemetry_model::{Attributes, Digest, DigestKey, Event, JsonText, Timestamp};
 
 use crate::content::{Contents, Cutter, Document, Hole};
+use crate::indexed::{IndexValue, IndexedKey};
 use crate::item::NewEvent;
 
 /// An event cut for storage.
@@ -30,6 +31,8 @@ pub struct PreparedEvent {
     /// Of a request's messages: the digest over all up to each.
     pub(crate) message_hashes: Vec<u64>,
     pub(crate) arguments_digest: Option<Digest>,
+    /// What the index of attributes gets: the place of the key among the indexed ones, the value.
+    pub(crate) indexed: Vec<(usize, IndexValue)>,
 }
 
 /// The attributes that events of one process share, as sent.
@@ -48,9 +51,10 @@ pub(crate) struct Environment {
 }
 
 impl PreparedEvent {
-    /// Cuts `new` under `key`.
-    pub(crate) fn new(new: NewEvent, key: &DigestKey) -> Self {
+    /// Cuts `new` under `key`; values under the keys `indexed` are noted for the index.
+    pub(crate) fn new(new: NewEvent, key: &DigestKey, indexed: &[IndexedKey]) -> Self {
         let NewEvent { mut event, facts, derived, runs, received_at } = new;
+        let indexed = values(&event.attributes, &derived, indexed);
         let attributes = std::mem::take(&mut event.attributes);
         let extra = std::mem::take(&mut event.extra);
         let attribute_count = attributes.len();
@@ -84,6 +88,7 @@ impl PreparedEvent {
             context,
             message_hashes,
             arguments_digest,
+            indexed,
         }
     }
 
@@ -96,6 +101,16 @@ impl PreparedEvent {
             + self.extra.as_ref().map_or(0, |document| document.text.len());
         1_024 + self.event.size as usize + sources + keys + documents + self.contents.pieces.len() * 96 + self.message_hashes.len() * 16
     }
+}
+
+/// The values under the indexed keys: what the client sent, else what a plugin wrote.
+fn values(attributes: &Attributes, derived: &[Derived], indexed: &[IndexedKey]) -> Vec<(usize, IndexValue)> {
+    let value = |key: &IndexedKey| {
+        let sent = attributes.get(&key.text).filter(|value| !value.is_null());
+        let written = || derived.iter().find(|written| *written.key == *key.text).map(|written| &written.value);
+        IndexValue::of(sent.or_else(written)?.as_str())
+    };
+    indexed.iter().enumerate().filter_map(|(place, key)| Some((place, value(key)?))).collect()
 }
 
 /// One spelling for all of the same value: keys sorted, no white space, nothing escaped that need not be; arguments sent as a string that

@@ -23,6 +23,8 @@ pub struct StoreSettings {
     pub checkpoint_pages: u32,
     /// Silence after which calls without messages no longer belong to one conversation, nanoseconds.
     pub conversation_silence: i64,
+    /// Keys of attributes whose values filters seek instead of scanning for them; each once.
+    pub indexed_attributes: Vec<String>,
 }
 
 impl StoreSettings {
@@ -38,6 +40,7 @@ impl StoreSettings {
             max_pages: None,
             checkpoint_pages: 16_000,
             conversation_silence: 30 * 60 * 1_000_000_000,
+            indexed_attributes: Vec::new(),
         }
     }
 }

@@ -10,6 +10,7 @@ use telemetry_model::{DigestKey, Timestamp};
 
 use crate::error::{StoreError, SubmitError};
 use crate::health::WriteHealth;
+use crate::indexed::IndexedKey;
 use crate::item::{NewEvent, WriteItem};
 use crate::open;
 use crate::prepare::PreparedEvent;
@@ -24,6 +25,7 @@ pub struct Store {
 
 struct Shared {
     key: DigestKey,
+    indexed: Vec<IndexedKey>,
     health: Arc<WriteHealth>,
     readers: RwLock<Option<r2d2::Pool<SqliteConnectionManager>>>,
     queue_bytes: usize,
@@ -48,7 +50,8 @@ impl Store {
         let path = settings.path.clone();
         let health = Arc::new(WriteHealth::new());
         let (counted, told) = (Arc::clone(&queued), Arc::clone(&health));
-        let writer = Writer { jobs: waiting, queued: counted, health: told, key: file.key.clone(), settings };
+        let writer =
+            Writer { jobs: waiting, queued: counted, health: told, key: file.key.clone(), indexed: file.indexed.clone(), settings };
         let connection = file.connection;
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
@@ -60,6 +63,7 @@ impl Store {
         Ok(Store {
             shared: Arc::new(Shared {
                 key: file.key,
+                indexed: file.indexed,
                 health,
                 readers: RwLock::new(Some(readers)),
                 queue_bytes,
@@ -78,7 +82,7 @@ impl Store {
 
     /// Cuts an event for storage. Needs no database: run it on the worker threads.
     pub fn prepare(&self, event: NewEvent) -> PreparedEvent {
-        PreparedEvent::new(event, &self.shared.key)
+        PreparedEvent::new(event, &self.shared.key, &self.shared.indexed)
     }
 
     /// Queues the items of one request. `reply` is called on the writer thread, once, after the commit, with one outcome an item; it

@@ -3,6 +3,7 @@
 mod correlation;
 mod disk;
 mod exactness;
+mod indexed;
 mod opening;
 mod writing;
 

@@ -12,6 +12,7 @@ mod conversations;
 mod correlated;
 mod events;
 mod executions;
+mod indexed;
 mod job;
 mod merge;
 mod nodes;
@@ -27,15 +28,17 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, TryRecvError};
 use rusqlite::Connection;
 use telemetry_model::{DigestKey, Outcome};
 
 use crate::error::StoreError;
 use crate::health::WriteHealth;
+use crate::indexed::IndexedKey;
 use crate::item::WriteItem;
 use crate::settings::StoreSettings;
 use checkpoint::Checkpoints;
+use indexed::Upkeep;
 use job::GROUP_BYTES;
 pub(crate) use job::{Job, Queued};
 use transaction::Transaction;
@@ -43,12 +46,16 @@ use transaction::Transaction;
 /// Called with one outcome an item, in order, once they are durable.
 pub type Reply = Box<dyn FnOnce(Result<Vec<Outcome>, StoreError>) + Send>;
 
+/// Groups of requests after which a step of upkeep is due although more wait.
+const BUSY_GROUPS: u32 = 8;
+
 /// What the thread works with.
 pub(crate) struct Writer {
     pub(crate) jobs: Receiver<Job>,
     pub(crate) queued: Arc<Queued>,
     pub(crate) health: Arc<WriteHealth>,
     pub(crate) key: DigestKey,
+    pub(crate) indexed: Vec<IndexedKey>,
     pub(crate) settings: StoreSettings,
 }
 
@@ -56,12 +63,15 @@ impl Writer {
     /// Writes until all senders are gone and the queue is empty, then copies the log into the file.
     pub(crate) fn run(self, connection: &Connection) {
         let checkpoints = Checkpoints::start(&self.settings);
-        let mut transaction = match Transaction::new(connection, &self.key, self.settings.conversation_silence) {
+        let mut transaction = match Transaction::new(connection, &self.key, self.settings.conversation_silence, &self.indexed) {
             Ok(transaction) => transaction,
             Err(error) => return self.refuse(&StoreError::sqlite("prepare the statements of the writer", error)),
         };
         let mut large = VecDeque::new();
-        while let Some(group) = self.group(&mut large) {
+        let mut upkeep = Upkeep::new(connection);
+        let mut since_upkeep = 0;
+        while let Some(group) = self.group(&mut large, upkeep.is_pending()) {
+            let idle = group.is_empty() && large.is_empty();
             if !group.is_empty() {
                 self.write(&mut transaction, group);
                 checkpoints.after_commit(connection);
@@ -70,15 +80,28 @@ impl Writer {
                 large.extend(self.write_part(&mut transaction, job));
                 checkpoints.after_commit(connection);
             }
+            since_upkeep += 1;
+            if upkeep.is_pending() && (idle || since_upkeep >= BUSY_GROUPS) {
+                since_upkeep = 0;
+                upkeep.step();
+                checkpoints.after_commit(connection);
+            }
         }
         drop(transaction);
         checkpoints.finish(connection);
     }
 
-    /// Whatever waits, up to the size of a group in items and bytes; large requests go behind `large`. Waits only when there is nothing to write; `None`
-    /// at the end.
-    fn group(&self, large: &mut VecDeque<Job>) -> Option<Vec<Job>> {
-        let mut next = if large.is_empty() { Some(self.jobs.recv().ok()?) } else { self.jobs.try_recv().ok() };
+    /// Whatever waits, up to the size of a group in items and bytes; large requests go behind `large`. Waits only when there is nothing
+    /// to write and nothing else to do; `None` at the end.
+    fn group(&self, large: &mut VecDeque<Job>, busy: bool) -> Option<Vec<Job>> {
+        let mut next = match (large.is_empty(), busy) {
+            (true, false) => Some(self.jobs.recv().ok()?),
+            (true, true) => match self.jobs.try_recv() {
+                Err(TryRecvError::Disconnected) => return None,
+                next => next.ok(),
+            },
+            (false, _) => self.jobs.try_recv().ok(),
+        };
         let (mut group, mut count, mut bytes) = (Vec::new(), 0, 0);
         while let Some(job) = next.take() {
             if job.is_large() {

@@ -6,6 +6,7 @@ use telemetry_store::{
     AgentOrder, AgentQuery, AlertQuery, EventCursor, EventQuery, QuarantineQuery, SessionOrder, SessionQuery, SessionState,
 };
 
+use super::filters::read_attribute_filters;
 use super::params::{InvalidParams, Params, excerpt};
 use super::window::{DAY, DefaultWindow, read_window};
 
@@ -56,6 +57,7 @@ pub fn events(pairs: &[(String, String)], now: Timestamp) -> Result<EventQuery, 
         ascending: params.choice("order", &["desc", "asc"], "desc") == "asc",
         limit: params.integer("limit", 100, 1..=1000) as u32,
         offset: params.integer("offset", 0, 0..=u64::MAX),
+        filters: read_attribute_filters(&mut params),
     };
     params.finish()?;
     Ok(query)

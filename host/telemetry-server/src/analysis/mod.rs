@@ -1,6 +1,7 @@
 //! The read path: parameters -> query -> rows of one snapshot -> metric component -> report. It knows no HTTP.
 
 pub mod fill;
+pub mod filters;
 pub mod listing;
 pub mod params;
 pub mod pool;

@@ -33,7 +33,8 @@ const SIMILAR: f64 = 0.8;
 impl<'a> Params<'a> {
     /// Takes name and value pairs as they came, unescaped.
     pub fn new(pairs: &'a [(String, String)]) -> Self {
-        let taken = pairs.iter().map(|(_, value)| value.is_empty()).collect();
+        // `a>5` has no value and is no absent parameter.
+        let taken = pairs.iter().map(|(name, value)| value.is_empty() && !name.contains(['<', '>'])).collect();
         Params { pairs, taken, known: Vec::new(), problems: Vec::new() }
     }
 

@@ -79,6 +79,10 @@ pub struct Report {
     pub scanned_rows: u64,
     /// Rows the component was given.
     pub matched_rows: u64,
+    /// The attribute in whose index rows were sought.
+    pub sought: Option<Field>,
+    /// Attributes whose filters only a scan of the window answers.
+    pub unindexed: Vec<Field>,
 }
 
 impl Report {
@@ -202,7 +206,8 @@ fn compute(snapshot: &Snapshot, metric: Arc<Metric>, request: ReportRequest, now
         }
     }
     rows.sort_by(|a, b| order(&a.key, &b.key));
-    Ok(Report { request, rows, scanned_rows: scan.scanned_rows, matched_rows: scan.matched_rows, metric })
+    let (sought, unindexed) = (scan.sought, scan.unindexed);
+    Ok(Report { request, rows, scanned_rows: scan.scanned_rows, matched_rows: scan.matched_rows, sought, unindexed, metric })
 }
 
 fn open(metric: &Arc<Metric>, request: &ReportRequest) -> Result<MetricRun, ReportError> {
@@ -218,7 +223,7 @@ fn row_query(spec: &MetricSpec, request: &ReportRequest) -> RowQuery {
     let mut filters = request.filters.clone();
     if let Some(families) = &spec.families {
         let values = families.iter().map(|family| family.as_str().to_owned()).collect();
-        filters.push(Filter { field: Field::Fixed(Relation::Events, "family"), values });
+        filters.push(Filter::equal(Field::Fixed(Relation::Events, "family"), values));
     }
     RowQuery {
         relation: spec.source,

@@ -5,6 +5,7 @@ use telemetry_model::query::{Filter, Interval, Window};
 use telemetry_model::{Field, FieldType, Relation, Timestamp};
 
 use super::fill::Fill;
+use super::filters::read_filters;
 use super::params::{InvalidParams, Params, excerpt};
 use super::window::{DAY, DefaultWindow, read_interval, read_window};
 
@@ -12,8 +13,6 @@ use super::window::{DAY, DefaultWindow, read_interval, read_window};
 pub const MAX_GROUPS: usize = 10_000;
 /// More fields than this in `group_by` are an error.
 const MAX_GROUP_FIELDS: usize = 16;
-/// More values than this in filters are an error.
-const MAX_FILTER_VALUES: usize = 1000;
 /// The window of a report with `interval` and without any of the window's parameters.
 const DEFAULT_WITH_INTERVAL: i64 = 30 * DAY;
 
@@ -150,51 +149,6 @@ fn setting_value(text: &str, ty: FieldType) -> Option<Value> {
     }
 }
 
-/// Every parameter that is left is a filter, if it names a field.
-fn read_filters(params: &mut Params<'_>, relation: Relation) -> Vec<Filter> {
-    let mut filters: Vec<Filter> = Vec::new();
-    let mut count = 0;
-    for (name, value) in params.rest() {
-        let field = match Field::parse(name, relation) {
-            Ok(field) => field,
-            Err(_) if !name.contains(['.', '[']) => {
-                params.unknown(name);
-                continue;
-            }
-            Err(error) => {
-                params.problem(&excerpt(name), excerpt_long(&error.to_string()));
-                continue;
-            }
-        };
-        if let Some(ty) = field.fixed_type()
-            && !can_equal(value, ty)
-        {
-            params.problem(name, format!("`{}` is never equal to a field of type {}", excerpt(value), ty.as_str()));
-            continue;
-        }
-        count += 1;
-        match filters.iter_mut().find(|filter| filter.field == field) {
-            Some(filter) => filter.values.push(value.to_owned()),
-            None => filters.push(Filter { field, values: vec![value.to_owned()] }),
-        }
-    }
-    if count > MAX_FILTER_VALUES {
-        params.problem("filters", format!("{count} values; at most {MAX_FILTER_VALUES} are taken"));
-    }
-    filters
-}
-
-/// Whether a text can be the plain value of a field of type `ty`.
-fn can_equal(text: &str, ty: FieldType) -> bool {
-    match ty {
-        FieldType::Integer | FieldType::Real => text.parse::<f64>().is_ok_and(f64::is_finite),
-        FieldType::Boolean => matches!(text, "true" | "false" | "1" | "0"),
-        FieldType::Time => Timestamp::parse(text).is_ok(),
-        FieldType::Text | FieldType::Json => true,
-        FieldType::Bytes => false,
-    }
-}
-
 /// Splits at commas that do not stand inside `attributes[".."]`.
 fn split_names(text: &str) -> Vec<&str> {
     let (mut quoted, mut escaped, mut start) = (false, false, 0);
@@ -216,7 +170,7 @@ fn split_names(text: &str) -> Vec<&str> {
 }
 
 /// A message of ours around a text of a client's, cut.
-fn excerpt_long(text: &str) -> String {
+pub(super) fn excerpt_long(text: &str) -> String {
     text.chars().take(600).collect()
 }
 

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use serde::Serialize;
+use serde_json::Value;
 use telemetry_store::{EventQuery, Provenance, Snapshot, StoredEvent};
 
 use super::ApiError;
@@ -17,6 +18,12 @@ use crate::app::App;
 
 /// Names the parameter `cursor` of the next page, when there may be one.
 const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
+/// Of a list with filters on attributes: events that were looked at; whether it ended before the page was full because those were many
+/// (the next page goes on); the key in whose index was sought; those whose filters could only be scanned for.
+const SCANNED_EVENTS: HeaderName = HeaderName::from_static("x-scanned-events");
+const SCAN_ENDED_EARLY: HeaderName = HeaderName::from_static("x-scan-ended-early");
+const SOUGHT_BY: HeaderName = HeaderName::from_static("x-sought-by");
+const UNINDEXED_FILTERS: HeaderName = HeaderName::from_static("x-unindexed-filters");
 /// Most numbers of one request.
 const MAX_IDS: usize = 100;
 
@@ -95,8 +102,22 @@ async fn page(app: &Arc<App>, query: EventQuery) -> Result<Response, ApiError> {
     let (page, room) = read(app, move |snapshot| snapshot.events(&query)).await?;
     let next = page.next.and_then(|cursor| HeaderValue::from_str(&listing::cursor_text(cursor)).ok());
     let mut response = room.json(page.events)?;
+    let headers = response.headers_mut();
     if let Some(next) = next {
-        response.headers_mut().insert(NEXT_CURSOR, next);
+        headers.insert(NEXT_CURSOR, next);
+    }
+    if let Some(scan) = page.scan {
+        headers.insert(SCANNED_EVENTS, HeaderValue::from(scan.scanned));
+        headers.insert(SCAN_ENDED_EARLY, HeaderValue::from_static(if scan.ended_early { "true" } else { "false" }));
+        let keys = [(SOUGHT_BY, scan.sought.into_iter().collect()), (UNINDEXED_FILTERS, scan.unindexed)];
+        for (name, keys) in keys {
+            let keys: Vec<_> = keys.iter().map(|key: &String| Value::from(key.as_str()).to_string()).collect();
+            if let Ok(value) = HeaderValue::from_bytes(keys.join(", ").as_bytes())
+                && !keys.is_empty()
+            {
+                headers.insert(name, value);
+            }
+        }
     }
     Ok(response)
 }

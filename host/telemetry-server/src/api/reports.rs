@@ -6,7 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
-use telemetry_model::Class;
+use telemetry_model::query::{Comparison, Filter};
+use telemetry_model::{Class, Field};
 use telemetry_plugins::{CallError, Metric, MetricError};
 
 use super::ApiError;
@@ -105,7 +106,7 @@ fn columns(metric: &Metric) -> Vec<Value> {
 fn answer(report: &Report) -> Value {
     let request = &report.request;
     let filters: Map<String, Value> =
-        request.filters.iter().map(|filter| (filter.field.to_string(), Value::from(filter.values.clone()))).collect();
+        request.filters.iter().map(|filter| (filter_name(filter), Value::from(filter.values.clone()))).collect();
     json!({
         "report": report.metric.spec().id,
         "plugin": plugin(&report.metric),
@@ -119,7 +120,17 @@ fn answer(report: &Report) -> Value {
         "rows": report.rows.iter().map(|row| row_of(report, row)).collect::<Vec<_>>(),
         "scanned_rows": report.scanned_rows,
         "matched_rows": report.matched_rows,
+        "sought_by": report.sought.as_ref().map(Field::to_string),
+        "unindexed_filters": report.unindexed.iter().map(Field::to_string).collect::<Vec<_>>(),
     })
+}
+
+/// The field, with its sign unless that is `=`.
+fn filter_name(filter: &Filter) -> String {
+    match filter.comparison {
+        Comparison::Equal => filter.field.to_string(),
+        other => format!("{} {}", filter.field, other.sign()),
+    }
 }
 
 fn row_of(report: &Report, row: &ReportRow) -> Value {

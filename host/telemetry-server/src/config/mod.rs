@@ -63,6 +63,7 @@ impl Config {
             max_group: self.database.max_group,
             queue_bytes: self.database.queue_mib << 20,
             conversation_silence: nanoseconds,
+            indexed_attributes: self.database.indexed_attributes.clone(),
             ..StoreSettings::new(&self.database.path)
         }
     }

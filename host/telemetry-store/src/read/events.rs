@@ -3,11 +3,12 @@
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Row, params_from_iter};
 use serde::{Serialize, Serializer};
-use telemetry_model::query::Window;
+use telemetry_model::query::{Filter, Window};
 use telemetry_model::{JsonText, Timestamp};
 
 use super::Snapshot;
 use super::documents::{Documents, EventDocuments, StoredAttribute};
+use super::filtered::{EventScan, Places, places};
 use super::select::Select;
 use super::weight::Weight;
 use crate::error::StoreError;
@@ -29,6 +30,8 @@ pub struct EventQuery {
     pub session_id: Option<String>,
     /// By their time.
     pub window: Window,
+    /// On attributes; all must match.
+    pub filters: Vec<Filter>,
     /// Those behind this one.
     pub after: Option<EventCursor>,
     /// Earliest first instead of latest first.
@@ -55,6 +58,8 @@ pub struct EventPage {
     pub events: Vec<StoredEvent>,
     /// The last one's place, when there may be more behind it.
     pub next: Option<EventCursor>,
+    /// How they were found, when there are filters.
+    pub scan: Option<EventScan>,
 }
 
 /// One event as it is stored.
@@ -123,29 +128,25 @@ impl Snapshot {
     /// # Errors
     /// When the database cannot be read, or as [`Snapshot::within`].
     pub fn events(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
-        let (places, weight, whole) = self.read("weigh events", |connection| {
-            let select = select_events(query);
-            let mut statement = connection.prepare(&select.sql)?;
-            let mut rows = statement.query(params_from_iter(&select.values))?;
-            let mut places = Vec::new();
+        let (found, weight) = self.read("weigh events", |connection| {
+            let mut found = find(connection, query)?;
             let mut weight = Weight::default();
-            while let Some(row) = rows.next()? {
-                let place = place(row)?;
-                places.push(place);
+            for (place, count) in found.places.iter().zip(1..) {
                 weight.add(connection, place.id)?;
                 if weight.is_a_page() {
-                    return Ok((places, weight, false));
+                    found.next = Some(*place);
+                    found.places.truncate(count);
+                    break;
                 }
             }
-            let whole = places.len() < query.limit as usize;
-            Ok((places, weight, whole))
+            Ok((found, weight))
         })?;
         self.admit(weight.peak())?;
         self.read("read events", |connection| {
-            let mut page = EventPage::default();
+            let mut page = EventPage { scan: found.scan, ..EventPage::default() };
             let mut documents = Documents::new(connection);
             let mut bytes = 0;
-            for place in &places {
+            for place in &found.places {
                 let Some(event) = read_event(connection, &mut documents, place.id)? else { continue };
                 bytes += event.bytes();
                 page.events.push(event);
@@ -154,9 +155,7 @@ impl Snapshot {
                     return Ok(page);
                 }
             }
-            if whole {
-                page.next = None;
-            }
+            page.next = found.next;
             Ok(page)
         })
     }
@@ -216,9 +215,35 @@ impl StoredEvent {
     }
 }
 
+/// Which events, and where those behind them begin.
+struct Found {
+    places: Vec<EventCursor>,
+    next: Option<EventCursor>,
+    scan: Option<EventScan>,
+}
+
+fn find(connection: &rusqlite::Connection, query: &EventQuery) -> rusqlite::Result<Found> {
+    if !query.filters.is_empty() {
+        let Places { places, next, scan } = places(connection, query)?;
+        return Ok(Found { places, next, scan: Some(scan) });
+    }
+    let select = select_events(query);
+    let mut statement = connection.prepare(&select.sql)?;
+    let places = statement.query_map(params_from_iter(&select.values), place)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let next = places.last().copied().filter(|_| places.len() >= query.limit as usize);
+    Ok(Found { places, next, scan: None })
+}
+
 /// The numbers and times of the events asked for, through an index.
 pub(super) fn select_events(query: &EventQuery) -> Select {
-    let mut select = Select::new("select r.id, r.timestamp from event_rows r");
+    let mut select = conditions(Select::new("select r.id, r.timestamp from event_rows r"), query);
+    select.end(if query.ascending { " order by r.timestamp, r.id" } else { " order by r.timestamp desc, r.id desc" });
+    select.page(query.limit, query.offset);
+    select
+}
+
+/// What does not ask for attributes.
+pub(super) fn conditions(mut select: Select, query: &EventQuery) -> Select {
     let text = |text: &Option<String>| text.clone().map(Value::Text);
     select.when("r.agent = (select id from strings where text = ?)", text(&query.agent_id));
     select.when("r.session = (select id from strings where text = ?)", text(&query.session_id));
@@ -241,8 +266,6 @@ pub(super) fn select_events(query: &EventQuery) -> Select {
         };
         select.also(sql, [time.clone(), time, id]);
     }
-    select.end(if query.ascending { " order by r.timestamp, r.id" } else { " order by r.timestamp desc, r.id desc" });
-    select.page(query.limit, query.offset);
     select
 }
 

@@ -3,8 +3,10 @@
 mod agents;
 mod alerts;
 mod allowance;
-mod documents;
+mod compare;
+pub(crate) mod documents;
 mod events;
+mod filtered;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
@@ -12,6 +14,7 @@ mod plans;
 mod provenance;
 mod quarantine;
 mod scan;
+mod seeks;
 mod select;
 mod sessions;
 mod stop;
@@ -24,6 +27,7 @@ use telemetry_model::query::{RowQuery, RowScan, RowSink};
 pub use agents::{Activity, AgentOrder, AgentPage, AgentQuery, AgentRow};
 pub use alerts::{AlertCounts, AlertPage, AlertQuery, AlertRow};
 pub use events::{AttributeMap, EventCursor, EventPage, EventQuery, StoredEvent};
+pub use filtered::EventScan;
 pub use provenance::{Provenance, StoredPlugin, StoredRun, Writer};
 pub use quarantine::{QuarantineItem, QuarantinePage, QuarantineQuery, QuarantinedEvent};
 pub use scan::ScanError;

@@ -5,6 +5,11 @@ use telemetry_model::query::Window;
 
 use super::fixture::Fixture;
 use super::select::Select;
+use telemetry_model::Field;
+use telemetry_model::query::{Comparison, Filter};
+
+use super::filtered::select_filtered;
+use super::seeks::seeks;
 use super::{AlertQuery, EventCursor, EventQuery, SessionOrder, SessionQuery, agents, alerts, events, sessions};
 
 fn reversed() -> Fixture {
@@ -81,5 +86,35 @@ fn counts_of_an_agent_and_a_session_are_sought() {
         let values = vec![rusqlite::types::Value::Integer(1); if sql.contains("?3") { 3 } else { 1 }];
         let steps = fixture.query_plan(sql, &values);
         assert!(!steps.iter().any(|step| step.starts_with("SCAN") && !step.starts_with("SCAN CONSTANT")), "{sql}: {steps:?}");
+    }
+}
+
+#[test]
+fn filters_on_indexed_attributes_are_sought() {
+    let fixture = reversed();
+    let key = fixture.string("k");
+    fixture.connection.execute("insert into attribute_keys (key, filled, target, dropped) values (?, 0, 0, 0)", [key]).unwrap();
+    let filter = |comparison, values: &[&str]| {
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        vec![Filter { field: Field::Attribute("k".into()), comparison, values }]
+    };
+    let window = Window { from: Some(Timestamp(5)), to: Some(Timestamp(9)) };
+    for (filters, sorted, bounds) in [
+        (filter(Comparison::Equal, &["a"]), true, "key=? AND value=?"),
+        (filter(Comparison::Equal, &["a", "5"]), false, "key=? AND value=?"),
+        (filter(Comparison::Greater, &["5"]), false, "key=? AND value>? AND value<?"),
+        (filter(Comparison::AtMost, &["5"]), false, "key=? AND value<?"),
+        (filter(Comparison::Less, &["text"]), false, "key=? AND value>? AND value<?"),
+    ] {
+        for ascending in [false, true] {
+            let query = EventQuery { window, ascending, filters: filters.clone(), limit: 10, ..EventQuery::default() };
+            let (found, unindexed) = seeks(&fixture.connection, &query.filters).unwrap();
+            assert_eq!(unindexed, []);
+            let select = select_filtered(&query, found.into_iter().next().map(|seek| seek.within(window)));
+            let steps = fixture.query_plan(&select.sql, &select.values);
+            assert!(steps[0].contains("a USING PRIMARY KEY") && steps[0].contains(bounds), "{steps:?}");
+            assert!(steps[1].contains("r USING INTEGER PRIMARY KEY"), "{steps:?}");
+            assert_eq!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), sorted, "{steps:?}");
+        }
     }
 }

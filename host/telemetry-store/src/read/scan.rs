@@ -4,11 +4,15 @@ mod attributes;
 mod buffer;
 mod groups;
 mod hash;
+mod indexed;
 mod plan;
+mod seek;
 mod sources;
 #[cfg(test)]
 mod tests;
 mod texts;
+
+use std::collections::HashMap;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params_from_iter};
@@ -18,6 +22,7 @@ use telemetry_model::{FieldType, Timestamp};
 use self::attributes::AttributeReader;
 use self::buffer::{Cell, RowBuffer};
 use self::groups::{Entry, Groups};
+use self::hash::ByWord;
 use self::plan::{Origin, Plan};
 use self::sources::{Reading, Source};
 use self::texts::{LookupColumn, Texts};
@@ -67,8 +72,8 @@ impl Snapshot {
         let plan = plan::plan(connection, query).map_err(failed)?;
         let mut statement = connection.prepare(&plan.sql).map_err(failed)?;
         let mut rows = statement.query(params_from_iter(&plan.values)).map_err(failed)?;
-        let mut scan = Scan::new(connection, query, &plan);
-        let mut found = RowScan::default();
+        let mut scan = Scan::new(connection, query, &plan).map_err(failed)?;
+        let mut found = RowScan { sought: plan.sought.clone(), unindexed: plan.unindexed.clone(), ..RowScan::default() };
         while let Some(row) = rows.next().map_err(failed)? {
             if self.stop.is_stopped() {
                 return Err(ScanError::Stopped);
@@ -100,28 +105,32 @@ struct Scan<'c, 'q> {
     lookups: Vec<Option<LookupColumn>>,
     texts: Texts,
     attributes: Option<(usize, AttributeReader<'c>)>,
+    /// The entries of indexed values.
+    known: HashMap<i64, Option<Entry>, ByWord>,
     groups: Groups,
     group_bytes: usize,
     buffer: RowBuffer,
 }
 
 impl<'c, 'q> Scan<'c, 'q> {
-    fn new(connection: &'c Connection, query: &'q RowQuery, plan: &'q Plan) -> Self {
+    fn new(connection: &'c Connection, query: &'q RowQuery, plan: &'q Plan) -> rusqlite::Result<Self> {
         let lookups = plan.sources.iter().map(|source| match source.reading {
             Reading::Lookup(lookup) => Some(LookupColumn::new(lookup)),
             Reading::Plain(_) => None,
         });
-        Scan {
+        let attributes = plan.documents.map(|first| Ok::<_, rusqlite::Error>((first, AttributeReader::new(connection, plan)?)));
+        Ok(Scan {
             connection,
             query,
             plan,
             lookups: lookups.collect(),
             texts: Texts::default(),
-            attributes: plan.documents.map(|first| (first, AttributeReader::new(connection, plan))),
+            attributes: attributes.transpose()?,
+            known: HashMap::default(),
             groups: Groups::new(query.interval.is_some(), query.max_groups),
             group_bytes: 0,
             buffer: RowBuffer::new(query.columns.iter().map(|(_, ty)| *ty).collect()),
-        }
+        })
     }
 
     fn passes(&mut self, row: &Row<'_>) -> rusqlite::Result<bool> {
@@ -146,10 +155,23 @@ impl<'c, 'q> Scan<'c, 'q> {
             let entry = match origin {
                 Origin::Selected(column) => self.entry(row, *column)?,
                 other => {
-                    let before = self.texts.bytes();
-                    let entry = self.attributes.as_ref().and_then(|(_, attributes)| attributes.group(*other, &mut self.texts));
-                    self.group_bytes += self.texts.bytes() - before;
-                    entry
+                    let Some((_, attributes)) = &self.attributes else {
+                        self.groups.value(None);
+                        continue;
+                    };
+                    let known = attributes.stable(*other).map(|value| (value, self.known.get(&value).copied()));
+                    match known {
+                        Some((_, Some(entry))) => entry,
+                        known => {
+                            let before = self.texts.bytes();
+                            let entry = attributes.group(*other, &mut self.texts);
+                            self.group_bytes += self.texts.bytes() - before;
+                            if let Some((value, _)) = known {
+                                self.known.insert(value, entry);
+                            }
+                            entry
+                        }
+                    }
                 }
             };
             self.groups.value(entry);

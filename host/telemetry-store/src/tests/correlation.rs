@@ -43,7 +43,7 @@ fn in_order(events: &[(Event, Facts)], places: &[usize], cut: usize, restart: bo
         // Under one key: of two arguments for one execution the lesser digest stands.
         let item = |(event, facts): (Event, Facts)| {
             let new = NewEvent { event, facts, derived: Vec::new(), runs: Arc::from([]), received_at: Timestamp(1) };
-            WriteItem::Event(Box::new(PreparedEvent::new(new, &key)))
+            WriteItem::Event(Box::new(PreparedEvent::new(new, &key, &[])))
         };
         submit(&scratch.store, part.iter().map(|place| item(events[*place].clone())).collect()).unwrap();
     }

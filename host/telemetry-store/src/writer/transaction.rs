@@ -9,10 +9,12 @@ use super::calls::Calls;
 use super::conversations::Conversations;
 use super::events::{Events, Stored};
 use super::executions::Executions;
+use super::indexed::Indexed;
 use super::nodes::Nodes;
 use super::quarantine::Quarantine;
 use super::seen::SeenRows;
 use super::strings::Strings;
+use crate::indexed::IndexedKey;
 use crate::item::WriteItem;
 use crate::prepare::PreparedEvent;
 
@@ -23,6 +25,7 @@ pub(crate) struct Transaction<'c> {
     connection: &'c Connection,
     strings: Strings<'c>,
     events: Events<'c>,
+    indexed: Indexed<'c>,
     seen: SeenRows<'c>,
     calls: Calls<'c>,
     executions: Executions<'c>,
@@ -33,7 +36,7 @@ pub(crate) struct Transaction<'c> {
 }
 
 impl<'c> Transaction<'c> {
-    pub(crate) fn new(connection: &'c Connection, key: &'c DigestKey, silence: i64) -> Result<Self> {
+    pub(crate) fn new(connection: &'c Connection, key: &'c DigestKey, silence: i64, indexed: &[IndexedKey]) -> Result<Self> {
         Ok(Transaction {
             begin: connection.prepare("begin immediate")?,
             commit: connection.prepare("commit")?,
@@ -43,6 +46,7 @@ impl<'c> Transaction<'c> {
             connection,
             strings: Strings::new(connection)?,
             events: Events::new(connection, key)?,
+            indexed: Indexed::new(connection, indexed)?,
             seen: SeenRows::new(connection)?,
             calls: Calls::new(connection)?,
             executions: Executions::new(connection)?,
@@ -91,6 +95,7 @@ impl<'c> Transaction<'c> {
             Stored::New(ids) => ids,
             Stored::Duplicate(event_id) => return Ok(Outcome::Duplicate { event_id }),
         };
+        self.indexed.store(prepared, &ids)?;
         self.seen.note(prepared, &ids);
         match &prepared.facts {
             Facts::None | Facts::Stop => {}

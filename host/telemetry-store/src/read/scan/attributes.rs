@@ -7,12 +7,15 @@ use std::rc::Rc;
 
 use rusqlite::{Connection, Row, Statement, ToSql};
 use telemetry_model::json::kind_of;
+use telemetry_model::query::Filter;
 use telemetry_model::{JsonKind, JsonText};
 
 use super::buffer::{Cell, RowBuffer};
 use super::groups::Entry;
+use super::indexed::IndexedValues;
 use super::plan::{Origin, Plan};
 use super::texts::Texts;
+use crate::read::compare::passes;
 use crate::read::documents::{Documents, EventDocuments, StoredAttribute};
 
 /// Reads the attributes that a plan wants, row by row.
@@ -21,20 +24,56 @@ pub struct AttributeReader<'c> {
     documents: Documents<'c>,
     found: Vec<Option<Rc<str>>>,
     all: Option<String>,
+    values: Option<IndexedValues>,
+    /// What was found stands in `values`, where it stays.
+    stays: bool,
 }
 
 impl<'c> AttributeReader<'c> {
     /// Over the snapshot of `connection`.
-    pub fn new(connection: &'c Connection, plan: &Plan) -> Self {
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn new(connection: &'c Connection, plan: &Plan) -> rusqlite::Result<Self> {
         let found = vec![None; plan.keys.len()];
-        AttributeReader { connection, documents: Documents::new(connection), found, all: None }
+        let values = if plan.by_index { IndexedValues::read(connection, plan)? } else { None };
+        Ok(AttributeReader { connection, documents: Documents::new(connection), found, all: None, values, stays: false })
     }
 
     /// Reads the attributes of `row`, and tells whether it passes the filters on them.
     pub fn read(&mut self, plan: &Plan, first: usize, row: &Row<'_>) -> rusqlite::Result<bool> {
         self.found.iter_mut().for_each(|place| *place = None);
         self.all = None;
+        self.stays = self.read_index(plan, first, row)?;
+        if !self.stays {
+            self.read_documents(plan, first, row)?;
+        }
+        Ok(plan.attribute_filters.iter().all(|(origin, filter)| self.passes(*origin, filter)))
+    }
+
+    /// Reads them from their index; false when it does not tell all of them as they were sent.
+    fn read_index(&mut self, plan: &Plan, first: usize, row: &Row<'_>) -> rusqlite::Result<bool> {
+        let Some(values) = &mut self.values else { return Ok(false) };
+        let event: i64 = row.get(first)?;
+        if !values.find(event, &mut self.found) {
+            return Ok(false);
+        }
+        let Some(family) = plan.table.family.filter(|_| !self.found.iter().all(Option::is_some)) else { return Ok(true) };
+        let Some(others) = others(family, event, first, row)? else { return Ok(true) };
+        let mut statement = self.connection.prepare_cached(OTHER_IDS)?;
+        let mut rows = statement.query(others.values().as_slice())?;
+        while let Some(row) = rows.next()? {
+            if !values.covers(row.get(1)?) || !values.find(row.get(0)?, &mut self.found) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn read_documents(&mut self, plan: &Plan, first: usize, row: &Row<'_>) -> rusqlite::Result<()> {
+        self.found.iter_mut().for_each(|place| *place = None);
         match (plan.table.event, plan.table.family) {
+            (Some("r.id"), _) if plan.by_index => self.events(plan, EVENT, &[&row.get::<_, i64>(first)?])?,
             (Some("r.id"), _) => {
                 let event = EventDocuments {
                     attributes: row.get_ref(first + 1)?.as_str()?,
@@ -60,7 +99,15 @@ impl<'c> AttributeReader<'c> {
                 self.events(plan, SESSION, &[&session])?;
             }
         }
-        Ok(plan.attribute_filters.iter().all(|(origin, values)| self.equals_any(*origin, values)))
+        Ok(())
+    }
+
+    /// A number for the value of a group that is the same whenever the value is; `None` when only the text tells.
+    pub fn stable(&self, origin: Origin) -> Option<i64> {
+        match origin {
+            Origin::Attribute(index) if self.stays => Some(self.found.get(index)?.as_ref().map_or(0, |json| json.as_ptr().addr() as i64)),
+            _ => None,
+        }
     }
 
     /// The value as a cell of `buffer`.
@@ -97,13 +144,11 @@ impl<'c> AttributeReader<'c> {
     }
 
     /// The other events of a call or execution.
-    fn others(&mut self, plan: &Plan, family: &str, event: i64, first: usize, row: &Row<'_>) -> rusqlite::Result<()> {
-        let (trace, span): (Option<i64>, Option<String>) = (row.get(first + 1)?, row.get(first + 2)?);
-        let (start, end): (i64, Option<i64>) = (row.get(first + 3)?, row.get(first + 4)?);
-        let (Some(trace), Some(span)) = (trace, span) else { return Ok(()) };
-        let end = end.unwrap_or(start);
-        let (start, end) = if end < start { (end, start) } else { (start, end) };
-        self.events(plan, OTHERS, &[&trace, &start, &end, &span, &family, &event])
+    fn others(&mut self, plan: &Plan, family: &'static str, event: i64, first: usize, row: &Row<'_>) -> rusqlite::Result<()> {
+        match others(family, event, first, row)? {
+            Some(others) => self.events(plan, OTHERS, &others.values()),
+            None => Ok(()),
+        }
     }
 
     fn events(&mut self, plan: &Plan, sql: &str, values: &[&dyn ToSql]) -> rusqlite::Result<()> {
@@ -125,31 +170,44 @@ impl<'c> AttributeReader<'c> {
         Ok(())
     }
 
-    fn equals_any(&self, origin: Origin, values: &[String]) -> bool {
-        self.json(origin).is_some_and(|json| {
-            let json = JsonText::parse(json).unwrap_or_else(|_| JsonText::null());
-            values.iter().any(|value| equals(&json, value))
-        })
+    fn passes(&self, origin: Origin, filter: &Filter) -> bool {
+        self.json(origin).is_some_and(|json| passes(json, filter))
     }
+}
+
+/// What finds the other events of a call or execution.
+struct Others {
+    trace: i64,
+    start: i64,
+    end: i64,
+    span: String,
+    family: &'static str,
+    event: i64,
+}
+
+impl Others {
+    fn values(&self) -> [&dyn ToSql; 6] {
+        [&self.trace, &self.start, &self.end, &self.span, &self.family, &self.event]
+    }
+}
+
+fn others(family: &'static str, event: i64, first: usize, row: &Row<'_>) -> rusqlite::Result<Option<Others>> {
+    let (trace, span): (Option<i64>, Option<String>) = (row.get(first + 1)?, row.get(first + 2)?);
+    let (start, end): (i64, Option<i64>) = (row.get(first + 3)?, row.get(first + 4)?);
+    let (Some(trace), Some(span)) = (trace, span) else { return Ok(None) };
+    let end = end.unwrap_or(start);
+    let (start, end) = if end < start { (end, start) } else { (start, end) };
+    Ok(Some(Others { trace, start, end, span, family, event }))
 }
 
 pub(super) const EVENT: &str = "select attributes, context, derived from event_rows where id = ?1";
 pub(super) const OTHERS: &str = "select e.attributes, e.context, e.derived from event_rows e join event_kinds k on k.id = e.kind
     where e.trace = ?1 and e.timestamp >= ?2 and e.timestamp <= ?3 and e.span = ?4 and k.family = ?5 and e.id <> ?6
     order by e.timestamp, e.id";
+pub(super) const OTHER_IDS: &str = "select e.id, e.timestamp from event_rows e join event_kinds k on k.id = e.kind
+    where e.trace = ?1 and e.timestamp >= ?2 and e.timestamp <= ?3 and e.span = ?4 and k.family = ?5 and e.id <> ?6
+    order by e.timestamp, e.id";
 pub(super) const SESSION: &str = "select attributes, context, derived from event_rows where session = ?1 order by timestamp, id";
-
-/// Text with the text of a string, a number by its value, anything else as JSON.
-fn equals(json: &JsonText, text: &str) -> bool {
-    match json.kind() {
-        JsonKind::String => json.as_text().is_some_and(|own| own == text),
-        JsonKind::Integer | JsonKind::Real => match (json.as_integer(), text.parse::<i64>()) {
-            (Some(own), Ok(other)) => own == other,
-            _ => json.as_str() == text || (json.as_real().is_some() && json.as_real() == text.parse::<f64>().ok()),
-        },
-        _ => json.as_str() == text,
-    }
-}
 
 fn cell_of(json: &str, buffer: &mut RowBuffer) -> Cell {
     let other = |buffer: &mut RowBuffer| {

@@ -5,11 +5,14 @@
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
-use telemetry_model::query::{Filter, RowQuery};
+use telemetry_model::query::{Comparison, Filter, RowQuery, Window};
 use telemetry_model::{Field, FieldType, Relation, Timestamp};
 
+use super::seek::choose;
 use super::sources::{Lookup, Reading, Source, Table, source, table};
+use crate::indexed::complete;
 use crate::read::documents::WantedKey;
+use crate::read::seeks::seeks;
 
 /// Where the value of a column or group comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +46,16 @@ pub struct Plan {
     pub time: Option<usize>,
     /// The attributes that are read.
     pub keys: Vec<WantedKey>,
-    /// Filters on attributes.
-    pub attribute_filters: Vec<(Origin, Vec<String>)>,
+    /// Filters on attributes that each row is asked for.
+    pub attribute_filters: Vec<(Origin, Filter)>,
+    /// The attributes are groups and filters only and all of them are indexed: read from there.
+    pub by_index: bool,
+    /// The query's window.
+    pub window: Window,
+    /// The attribute by which rows are sought.
+    pub sought: Option<Field>,
+    /// Attributes whose filters are scanned for.
+    pub unindexed: Vec<Field>,
     /// The table.
     pub table: Table,
 }
@@ -67,6 +78,14 @@ fn document_columns(relation: Relation) -> &'static [&'static str] {
     }
 }
 
+/// The same when attributes are read from their index: an event is known by its id.
+fn event_columns(relation: Relation) -> &'static [&'static str] {
+    match relation {
+        Relation::Events => &["r.id"],
+        other => document_columns(other),
+    }
+}
+
 /// Plans `query`; texts that filters compare with are looked up on `connection`.
 pub fn plan(connection: &Connection, query: &RowQuery) -> rusqlite::Result<Plan> {
     let mut build = Build { connection, relation: query.relation, sources: Vec::new(), keys: Vec::new(), all: false };
@@ -82,17 +101,21 @@ pub fn plan(connection: &Connection, query: &RowQuery) -> rusqlite::Result<Plan>
     if let Some(to) = query.window.to {
         conditions.add(&[table.time, " < ?"], [Value::Integer(to.0)]);
     }
+    let (found, unindexed) = seeks(connection, &query.filters)?;
+    let sought = choose(connection, query, found)?;
     let mut attribute_filters = Vec::new();
-    for filter in &query.filters {
+    for (place, filter) in query.filters.iter().enumerate() {
         match build.fixed(&filter.field) {
             Some((name, source)) => {
                 let (operand, values) = build.comparable(source, filter)?;
                 let into = if is_indexed(query.relation, name) { &mut conditions } else { &mut tests };
-                into.add_any_of(operand, values);
+                into.add_filter(operand, filter.comparison, values);
             }
-            None => attribute_filters.push((build.origin(&filter.field)?, filter.values.clone())),
+            None if sought.as_ref().is_some_and(|sought| sought.answers == Some(place)) => {}
+            None => attribute_filters.push((build.origin(&filter.field)?, filter.clone())),
         }
     }
+    let by_index = sought.is_none() && build.reads_index(&columns)?;
     let mut selected: Vec<String> = build.sources.iter().map(|source| source.sql.to_owned()).collect();
     let passes = (!tests.sql.is_empty()).then(|| {
         selected.push(tests.sql);
@@ -100,18 +123,40 @@ pub fn plan(connection: &Connection, query: &RowQuery) -> rusqlite::Result<Plan>
     });
     let documents = (!build.keys.is_empty() || build.all).then(|| {
         let first = selected.len();
-        selected.extend(document_columns(query.relation).iter().map(|column| (*column).to_owned()));
+        let columns = if by_index { event_columns(query.relation) } else { document_columns(query.relation) };
+        selected.extend(columns.iter().map(|column| (*column).to_owned()));
         first
     });
     if selected.is_empty() {
         selected.push("1".to_owned());
     }
     let filter = if conditions.sql.is_empty() { String::new() } else { format!(" where {}", conditions.sql) };
-    let sql = format!("select {} from {}{filter}", selected.join(", "), table.from);
+    let from = sought.as_ref().map_or(table.from, |sought| &sought.from);
+    let sql = format!("select {} from {from}{filter}", selected.join(", "));
     let mut values = tests.values;
+    let sought = sought.map(|sought| {
+        values.extend(sought.values);
+        Field::Attribute(sought.key)
+    });
     values.extend(conditions.values);
-    let Build { sources, keys, .. } = build;
-    Ok(Plan { sql, values, sources, passes, documents, columns, groups, time, keys, attribute_filters, table })
+    let (window, Build { sources, keys, .. }) = (query.window, build);
+    Ok(Plan {
+        sql,
+        values,
+        sources,
+        passes,
+        documents,
+        columns,
+        groups,
+        time,
+        keys,
+        attribute_filters,
+        by_index,
+        window,
+        sought,
+        unindexed,
+        table,
+    })
 }
 
 /// Whether an index leads with the field and goes on with the row's time.
@@ -138,10 +183,15 @@ impl Conditions {
         self.values.extend(values);
     }
 
-    /// `operand in (?, ..)`: without values nothing matches, and a null is never equal.
-    fn add_any_of(&mut self, operand: &str, values: Vec<Value>) {
-        let marks = vec!["?"; values.len()].join(", ");
-        self.add(&[operand, " in (", &marks, ")"], values);
+    /// `operand in (?, ..)`, or a comparison with any: without values nothing matches, and a null never does.
+    fn add_filter(&mut self, operand: &str, comparison: Comparison, values: Vec<Value>) {
+        if comparison == Comparison::Equal || values.is_empty() {
+            let marks = vec!["?"; values.len()].join(", ");
+            return self.add(&[operand, " in (", &marks, ")"], values);
+        }
+        for value in values {
+            self.add(&[operand, " ", comparison.sign(), " ?"], [value]);
+        }
     }
 }
 
@@ -167,6 +217,20 @@ impl Build<'_> {
         }
         self.keys.push(WantedKey::find(self.connection, key)?);
         Ok(Origin::Attribute(self.keys.len() - 1))
+    }
+
+    /// Whether every attribute that is read is a group or a filter, and indexed.
+    fn reads_index(&self, columns: &[Origin]) -> rusqlite::Result<bool> {
+        let is_fixed = |origin: &Origin| matches!(origin, Origin::Selected(_));
+        if self.keys.is_empty() || self.all || self.relation == Relation::Sessions || !columns.iter().all(is_fixed) {
+            return Ok(false);
+        }
+        for key in &self.keys {
+            if complete(self.connection, &key.key)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn fixed(&self, field: &Field) -> Option<(&'static str, Source)> {

@@ -49,7 +49,7 @@ fn field(name: &str, relation: Relation) -> Field {
 }
 
 fn filter(name: &str, relation: Relation, values: &[&str]) -> Filter {
-    Filter { field: field(name, relation), values: values.iter().map(|value| (*value).to_owned()).collect() }
+    Filter::equal(field(name, relation), values.iter().map(|value| (*value).to_owned()).collect())
 }
 
 fn run(fixture: &Fixture, query: &RowQuery) -> (Vec<String>, RowScan) {
@@ -318,5 +318,22 @@ fn events_behind_a_row_are_sought() {
         let steps = fixture.query_plan(sql, &vec![Value::Integer(1); values]);
         assert!(steps[0].starts_with("SEARCH") && steps[0].contains(index), "{steps:?}");
         assert!(steps.iter().all(|step| !step.starts_with("SCAN") && !step.contains("TEMP B-TREE")), "{steps:?}");
+    }
+}
+
+#[test]
+fn rows_are_sought_by_indexed_attributes_of_their_events() {
+    let fixture = calls();
+    let key = fixture.string("llm.request.type");
+    fixture.connection.execute("insert into attribute_keys (key, filled, target, dropped) values (?, 0, 0, 0)", [key]).unwrap();
+    for relation in Relation::ALL {
+        let mut query = query(relation, &[]);
+        query.filters = vec![filter("llm.request.type", relation, &["chat"])];
+        let snapshot = fixture.store.snapshot().unwrap();
+        let plan = plan::plan(snapshot.connection(), &query).unwrap();
+        assert_eq!(plan.sought, Some(field("llm.request.type", relation)));
+        let steps = fixture.query_plan(&plan.sql, &plan.values);
+        assert!(!steps.iter().any(|step| step.starts_with("SCAN") && step != "SCAN s"), "{relation}: {steps:?}");
+        assert!(steps.iter().any(|step| step.contains("a USING PRIMARY KEY (key=? AND value=?")), "{relation}: {steps:?}");
     }
 }
