@@ -48,6 +48,7 @@ impl Server {
         config.database.path = folder.path().join("cylestio.db");
         config.plugins.path = Some(folder.path().join("plugins"));
         config.plugins.grants_file = Some(folder.path().join("grants.toml"));
+        config.plugins.switches_file = Some(folder.path().join("switches.toml"));
         // Compiled components are shared by all tests: the cache is authenticated and keyed by digest.
         config.plugins.cache_path = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("component-cache"));
         fs::create_dir_all(folder.path().join("plugins")).expect("a folder");
@@ -97,6 +98,11 @@ impl Server {
     /// Posts JSON text or any other bytes as `application/json`.
     pub fn post(&self, path: &str, body: impl AsRef<[u8]>) -> Answer {
         answer(self.agent.post(self.url(path)).content_type("application/json").send(body.as_ref()))
+    }
+
+    /// Puts JSON text.
+    pub fn put(&self, path: &str, body: impl AsRef<[u8]>) -> Answer {
+        answer(self.agent.put(self.url(path)).content_type("application/json").send(body.as_ref()))
     }
 
     /// Posts with headers of the test's own.

@@ -8,6 +8,7 @@ mod enrichers;
 mod grants;
 mod guest;
 mod labelled;
+mod live;
 mod load;
 mod maskers;
 mod metrics;

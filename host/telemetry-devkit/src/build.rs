@@ -5,6 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use telemetry_plugins::{Manifest, ManifestError};
+
 use crate::c;
 use crate::digest::{DigestError, Sources};
 use crate::section::{self, BuildNote};
@@ -62,6 +64,14 @@ pub enum BuildError {
     /// The folder is not a plugin's.
     #[error(transparent)]
     Sources(#[from] DigestError),
+    /// The manifest is not as the contract has it.
+    #[error("`{path}`: {source}")]
+    Manifest {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: ManifestError,
+    },
     /// No compiler.
     #[error(transparent)]
     Toolchain(#[from] ToolchainError),
@@ -98,12 +108,14 @@ const STACK_BYTES: u32 = 128 * 1024;
 /// One variant a step.
 pub fn build(plugin_dir: &Path, settings: &BuildSettings) -> Result<Built, BuildError> {
     let sources = Sources::find(plugin_dir)?;
+    let manifest = Manifest::parse(sources.manifest.as_bytes());
+    let manifest = manifest.map_err(|source| BuildError::Manifest { path: sources.plugin.join("plugin.toml"), source })?;
     let (module, toolchain) = match &sources.package {
         Some(package) => {
             let toolchain = Toolchain::find(&settings.search_path, &settings.system)?;
             (compile(&sources, package, &toolchain, settings)?, toolchain.describe(&settings.search_path)?)
         }
-        None => c::compile(&sources, settings)?,
+        None => c::compile(&sources, &manifest, settings)?,
     };
     let note = BuildNote { toolchain, source_sha256: sources.digest()?, sdk: sources.sdk_name.clone() };
     let component =

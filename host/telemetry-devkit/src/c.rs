@@ -1,14 +1,18 @@
-//! Plugins in C: one `src/plugin.c`, compiled without a library, with the world of its kind attached.
+//! Plugins in C: `src/*.c`, compiled with the SDK and without a library, with the world of their kind attached.
 
+use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use telemetry_model::FieldType;
+use telemetry_plugins::Manifest;
 
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 use crate::build::{BuildError, BuildSettings};
-use crate::digest::{C_SOURCE, Sources};
+use crate::digest::Sources;
 use crate::toolchain::{self, ToolchainError};
 
 /// The contract, as the devkit was built with it.
@@ -28,9 +32,9 @@ const FLAGS: [&str; 8] =
     ["-O2", "-mbulk-memory", "-nostdlib", "-ffreestanding", "-Wall", "-Wl,--no-entry", "-Wl,--strip-all", "-Wl,-z,stack-size=65536"];
 
 /// A core module with the metadata that makes a component of it, and the compiler's name.
-pub(crate) fn compile(sources: &Sources, settings: &BuildSettings) -> Result<(Vec<u8>, String), BuildError> {
+pub(crate) fn compile(sources: &Sources, manifest: &Manifest, settings: &BuildSettings) -> Result<(Vec<u8>, String), BuildError> {
     let (compiler, version) = find(&settings.search_path)?;
-    let folder = settings.target_dir.join("c");
+    let folder = settings.target_dir.join("c").join(&sources.id);
     let path = folder.join(format!("{}.wasm", sources.id));
     let file = |path: &Path| {
         let path = path.to_owned();
@@ -39,13 +43,68 @@ pub(crate) fn compile(sources: &Sources, settings: &BuildSettings) -> Result<(Ve
     fs::create_dir_all(&folder).map_err(file(&folder))?;
     let target = if compiler.contains(&"cc") { ["-target", "wasm32-freestanding"] } else { ["-target", "wasm32-unknown-unknown"] };
     let mut command = command(compiler, &settings.search_path);
-    command.args(target).args(FLAGS).arg("-o").arg(&path).arg(C_SOURCE).current_dir(&sources.plugin);
+    command.args(target).args(FLAGS).arg("-o").arg(&path).current_dir(&sources.plugin);
+    if let Some(sdk) = &sources.sdk {
+        let header = folder.join("agent_telemetry_manifest.h");
+        fs::write(&header, names(manifest)).map_err(file(&header))?;
+        command.arg("-I").arg(sdk).arg("-I").arg(&folder).arg(sdk.join("agent_telemetry.c"));
+    }
+    command.args(c_files(&sources.plugin).map_err(file(&sources.plugin))?);
     if !command.status().map_err(BuildError::Start)?.success() {
         return Err(BuildError::Compile(sources.id.clone()));
     }
     let mut module = fs::read(&path).map_err(file(&path))?;
     embed(&mut module, &sources.kind).map_err(|problem| BuildError::Component { id: sources.id.clone(), problem })?;
     Ok((module, version))
+}
+
+/// `src/*.c`, by name.
+fn c_files(plugin: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let names = fs::read_dir(plugin.join("src"))?.map(|entry| entry.map(|entry| Path::new("src").join(entry.file_name())));
+    let mut names = names.collect::<Result<Vec<_>, _>>()?;
+    names.retain(|name| name.extension().is_some_and(|extension| extension == "c"));
+    names.sort();
+    Ok(names)
+}
+
+/// What the plugin reads and writes, as the SDK's tables.
+fn names(manifest: &Manifest) -> String {
+    let mut text = String::from("/* Made of plugin.toml by the build. */\n");
+    let kinds = ["enricher", "validator", "metric", "masker"];
+    let kind = kinds.iter().position(|kind| **kind == *manifest.kind.as_str()).map_or(0, |place| place + 1);
+    let fields = manifest.reads.iter().map(|read| (read.field.to_string(), read.ty));
+    let keys = manifest.writes.iter().map(|write| (write.key.to_string(), write.ty));
+    // Writing to a string cannot fail.
+    for (place, kind) in kinds.iter().enumerate() {
+        let _ = writeln!(text, "#define AT_{}_KIND {}", kind.to_uppercase(), place + 1);
+    }
+    let _ = writeln!(text, "#define AT_KIND {kind}");
+    for (name, columns) in [("READ", fields.collect::<Vec<_>>()), ("WRITE", keys.collect())] {
+        let _ = write!(text, "#define AT_{name}_COUNT {}\n#define AT_{name}S", columns.len());
+        for (place, (name, ty)) in columns.iter().enumerate() {
+            let comma = if place == 0 { "" } else { "," };
+            let _ = write!(text, "{comma} {{{}, {}, 0}}", c_literal(name), code(*ty));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn c_literal(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'"' | b'\\' => format!("\\{}", char::from(byte)),
+        b' '..=b'~' => char::from(byte).to_string(),
+        // Three digits: what follows cannot be taken for a fourth.
+        other => format!("\\{other:03o}"),
+    };
+    format!("\"{}\"", text.bytes().map(byte).collect::<String>())
+}
+
+/// The kind of a column of this type (wit/README.md).
+fn code(ty: FieldType) -> u16 {
+    let kinds =
+        [FieldType::Boolean, FieldType::Integer, FieldType::Real, FieldType::Time, FieldType::Text, FieldType::Json, FieldType::Bytes];
+    kinds.iter().position(|kind| *kind == ty).map_or(0, |place| place as u16 + 1)
 }
 
 fn find(search_path: &str) -> Result<(&'static [&'static str], String), ToolchainError> {

@@ -39,7 +39,7 @@ pub struct Sources {
     pub kind: String,
     /// The package's name in `Cargo.toml`; `None` for C.
     pub package: Option<String>,
-    /// The SDK's folder, when the package depends on it by path.
+    /// The SDK's folder, when the package depends on it by path; of a plugin in C the one of its project or of this repository.
     pub sdk: Option<PathBuf>,
     /// Name and version of the SDK.
     pub sdk_name: String,
@@ -56,7 +56,9 @@ impl Sources {
         let (id, kind) =
             (text(&manifest_table, &["id"], &plugin.join("plugin.toml"))?, text(&manifest_table, &["kind"], &plugin.join("plugin.toml"))?);
         if plugin.join(C_SOURCE).exists() {
-            return Ok(Sources { plugin, manifest, id, kind, package: None, sdk: None, sdk_name: String::new() });
+            let sdk = c_sdk(&plugin);
+            let sdk_name = sdk.as_deref().map(c_sdk_name).unwrap_or_default();
+            return Ok(Sources { plugin, manifest, id, kind, package: None, sdk, sdk_name });
         }
         let (_, cargo) = table(&plugin.join("Cargo.toml"))?;
         let sdk_path = cargo
@@ -82,7 +84,7 @@ impl Sources {
     }
 
     /// SHA-256, hex, over names and contents of: the plugin's manifests, lock file and `src/`; the SDK's manifest and `src/` without
-    /// its test part; the WIT packages of the kind.
+    /// its test part; the WIT packages of the kind. Of a plugin in C: its manifest, `src/` and the SDK.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -93,7 +95,9 @@ impl Sources {
             files.push((format!("plugin/{name}"), self.plugin.join(name)));
         }
         collect(&self.plugin.join("src"), "plugin/src", &mut files)?;
-        if let Some(sdk) = &self.sdk {
+        if let (Some(sdk), None) = (&self.sdk, &self.package) {
+            collect(sdk, "sdk/c", &mut files)?;
+        } else if let Some(sdk) = &self.sdk {
             files.push(("sdk/Cargo.toml".to_owned(), sdk.join("Cargo.toml")));
             collect(&sdk.join("src"), "sdk/src", &mut files)?;
             for package in ["types", "host", &*self.kind] {
@@ -117,6 +121,25 @@ impl Sources {
 /// The source of a plugin in C.
 pub(crate) const C_SOURCE: &str = "src/plugin.c";
 const SDK: &str = "cylestio-plugin-sdk";
+
+/// The SDK for C: `sdk/c` in the plugin's folder, else beside the folder of plugins that this one stands in. A plugin with a header of that
+/// name of its own needs none.
+fn c_sdk(plugin: &Path) -> Option<PathBuf> {
+    if plugin.join("src").join(C_HEADER).exists() {
+        return None;
+    }
+    let places = ["sdk/c", "../sdk/c", "../../sdk/c"].into_iter().map(|place| plugin.join(place));
+    places.filter_map(|place| fs::canonicalize(place).ok()).find(|place| place.join(C_HEADER).exists())
+}
+
+fn c_sdk_name(sdk: &Path) -> String {
+    let header = fs::read_to_string(sdk.join(C_HEADER)).unwrap_or_default();
+    let version = header.lines().find_map(|line| line.strip_prefix("#define AT_SDK_VERSION ")).unwrap_or_default();
+    format!("{SDK}-c {}", version.trim_matches('"'))
+}
+
+/// The header of the SDK for C.
+const C_HEADER: &str = "agent_telemetry.h";
 
 /// The digest of the sources of the plugin in `plugin_dir`; a built component holds it in its note.
 ///

@@ -10,6 +10,7 @@ mod derived;
 pub mod digest;
 pub mod inspect;
 mod leaves;
+pub mod project;
 pub mod rows;
 pub mod section;
 pub mod toolchain;

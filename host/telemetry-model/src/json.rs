@@ -200,6 +200,19 @@ pub fn kind_of(text: &str) -> JsonKind {
     }
 }
 
+/// Whether JSON text (or what is like it) has so many objects, lists or items that a tree of its values would take many times its
+/// bytes: such text is compared as it stands.
+pub fn is_wide(text: &str) -> bool {
+    /// A map of a tree takes up to 700 bytes.
+    const CONTAINERS: usize = 32_768;
+    /// A value takes 32 bytes.
+    const ITEMS: usize = 1_000_000;
+    let bytes = text.as_bytes();
+    // Few bytes hold few of either.
+    (bytes.len() > CONTAINERS && memchr::memchr3_iter(b'{', b'[', b'(', bytes).take(CONTAINERS + 1).count() > CONTAINERS)
+        || (bytes.len() > ITEMS && memchr::memchr_iter(b',', bytes).take(ITEMS + 1).count() > ITEMS)
+}
+
 impl From<Box<RawValue>> for JsonText {
     fn from(raw: Box<RawValue>) -> Self {
         JsonText(raw.into())
@@ -242,6 +255,12 @@ mod tests {
         for (odd, kept) in [("\\", "\\"), (r"\x", r"\x"), (r"\u00g0", r"\u00g0"), (r"\ud800x", "\u{fffd}x"), (r"\u12", r"\u12")] {
             assert_eq!(unescape(odd), kept);
         }
+    }
+
+    #[test]
+    fn knows_text_of_which_a_tree_is_too_large() {
+        assert!(!is_wide(&"x".repeat(2_000_000)) && !is_wide(&"{}".repeat(32_768)) && !is_wide(&"0,".repeat(1_000_000)));
+        assert!(is_wide(&"{}".repeat(32_769)) && is_wide(&"0,".repeat(1_000_001)));
     }
 
     #[test]

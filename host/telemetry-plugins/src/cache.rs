@@ -13,6 +13,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::compiler::Made;
 use crate::load::read::hex;
 
 const MAC: usize = 32;
@@ -74,9 +75,13 @@ impl Cache {
     /// When it cannot be written.
     pub(crate) fn store(&self, digest: &str, component: &Component) -> Result<(), CacheError> {
         let code = component.serialize().map_err(|error| CacheError::Untrusted(format!("it cannot be serialized: {error}")))?;
+        self.keep(digest, &code)
+    }
+
+    fn keep(&self, digest: &str, code: &[u8]) -> Result<(), CacheError> {
         let path = self.path(digest);
         let draft = path.with_extension(format!("{}.new", std::process::id()));
-        let written = write_new(&draft, &[self.mac(digest, &code).as_bytes(), &code]).and_then(|()| fs::rename(&draft, &path));
+        let written = write_new(&draft, &[self.mac(digest, code).as_bytes(), code]).and_then(|()| fs::rename(&draft, &path));
         written.map_err(|source| {
             // What is left is refused for want of a MAC in any case.
             let _ = fs::remove_file(&draft);
@@ -101,6 +106,21 @@ impl Cache {
         hasher.update(code);
         hasher.finalize()
     }
+}
+
+/// Takes what a compiling child of this very program wrote into its pipe, and keeps it when there is a cache.
+///
+/// # Errors
+/// When the engine refuses it.
+pub(crate) fn take(engine: &Engine, cache: Option<&Cache>, digest: &str, made: &Made) -> Result<Component, CacheError> {
+    let component = native::deserialize(engine, made.code())
+        .map_err(|error| CacheError::Untrusted(format!("the engine refuses what was compiled apart: {error}")))?;
+    if let Some(cache) = cache
+        && let Err(error) = cache.keep(digest, made.code())
+    {
+        tracing::warn!(error = %error, "compiled component not cached");
+    }
+    Ok(component)
 }
 
 /// A hash of all that makes compiled code fit this engine.
@@ -213,12 +233,18 @@ mod native {
     use wasmtime::component::Component;
     use wasmtime::{Engine, Result};
 
-    /// Takes native code as a component. Only for a buffer whose MAC was checked against this process's key: such bytes were
-    /// written by [`super::Cache::store`], hence by `Component::serialize` of an engine with the same fingerprint.
+    /// Takes native code as a component. Only for a buffer whose MAC was checked against this process's key, or that a child of this
+    /// program wrote into a pipe that nobody else holds: such bytes are what the engine's own compiler gave.
     pub(super) fn deserialize(engine: &Engine, code: &[u8]) -> Result<Component> {
-        // SAFETY: see above; the bytes are those that were authenticated, in memory, and cannot change since.
+        // SAFETY: see above; the bytes are those that were authenticated or made by our child, in memory, and cannot change since.
         unsafe { Component::deserialize(engine, code) }
     }
+}
+
+/// Whether `engine` takes `code`.
+#[cfg(test)]
+pub(crate) fn fits(engine: &Engine, code: &[u8]) -> bool {
+    native::deserialize(engine, code).is_ok()
 }
 
 #[cfg(test)]

@@ -9,13 +9,14 @@ use crate::engine::Host;
 use crate::enrich::{Enricher, Enrichment, enrich};
 use crate::grants::{DerivedClasses, class_of};
 use crate::load::LoadError;
-use crate::manifest::PluginKind;
+use crate::manifest::{Manifest, PluginKind};
 use crate::mask::{Maskers, Masking};
 use crate::metric::Metric;
-use crate::open::{cache, load_all};
+use crate::open::cache;
 use crate::order::derived_keys;
 use crate::plugin::Plugin;
 use crate::settings::{FailureAction, Limits, PluginSettings};
+use crate::settle::{Workshop, settle};
 use crate::status::{Entry, EntryState, PluginStatus};
 use crate::validate::{Validation, validate};
 
@@ -36,6 +37,9 @@ pub enum MetricUnavailable {
     /// The operator switched it off.
     #[error("metric `{0}` is switched off")]
     SwitchedOff(String),
+    /// It is large and not compiled yet.
+    #[error("metric `{0}` is being compiled")]
+    Compiling(String),
     /// It did not load.
     #[error("metric `{id}` did not load: {reason}")]
     Refused {
@@ -71,8 +75,13 @@ impl Catalog {
     /// Only when there can be no engine.
     pub fn open(settings: PluginSettings) -> Result<Self, CatalogError> {
         let host = Arc::new(Host::new().map_err(|error| CatalogError::Engine(format!("{error:#}")))?);
-        let cache = cache(&settings, &host);
-        let (entries, derived) = load_all(&host, cache.as_ref(), &settings);
+        let cache = cache(&settings, &host).map(Arc::new);
+        Ok(Self::settled(&Workshop { host, cache, builds: None }, &settings, None))
+    }
+
+    /// What `settings` and the folder give now; what did not change is taken of `before`.
+    pub(crate) fn settled(workshop: &Workshop, settings: &PluginSettings, before: Option<&Catalog>) -> Self {
+        let (entries, derived) = settle(workshop, settings, before.map_or(&[], |catalog| &catalog.entries));
         let mut catalog = Catalog {
             entries,
             maskers: Maskers::default(),
@@ -83,9 +92,15 @@ impl Catalog {
             limits: settings.limits,
             action: settings.validator_failure,
         };
-        catalog.sort();
-        catalog.find_missing_maskers(&settings);
-        Ok(catalog)
+        catalog.sort(before);
+        catalog.find_missing_maskers(settings);
+        catalog
+    }
+
+    /// Whether something is compiled apart.
+    pub(crate) fn is_compiling(&self) -> bool {
+        let compiling = |state: &EntryState| matches!(state, EntryState::Compiling);
+        self.entries.iter().any(|entry| compiling(&entry.state) || entry.held.as_ref().is_some_and(compiling))
     }
 
     /// Whether there are maskers, able to run or not.
@@ -132,11 +147,13 @@ impl Catalog {
             return Ok(Arc::clone(metric));
         }
         let is_it = |entry: &&Entry| {
-            entry.manifest.as_ref().is_some_and(|manifest| &*manifest.id == id && manifest.kind == PluginKind::Metric) || entry.name == id
+            let metric = |manifest: &Manifest| &*manifest.id == id && manifest.kind == PluginKind::Metric;
+            entry.look().is_some_and(|look| metric(&look.manifest)) || entry.name == id
         };
         match self.entries.iter().find(is_it).map(|entry| &entry.state) {
             Some(EntryState::SwitchedOff) => Err(MetricUnavailable::SwitchedOff(id.to_owned())),
             Some(EntryState::Refused(error)) => Err(MetricUnavailable::Refused { id: id.to_owned(), reason: error.to_string() }),
+            Some(EntryState::Compiling) => Err(MetricUnavailable::Compiling(id.to_owned())),
             Some(EntryState::Serving(_)) | None => Err(MetricUnavailable::Unknown(id.to_owned())),
         }
     }
@@ -151,12 +168,9 @@ impl Catalog {
         self.entries.iter().map(|entry| entry.status(&self.derived)).collect()
     }
 
-    /// Why each plugin that was refused was.
-    pub fn refused(&self) -> impl Iterator<Item = (&str, &LoadError)> {
-        self.entries.iter().filter_map(|entry| match &entry.state {
-            EntryState::Refused(error) => Some((entry.manifest.as_ref().map_or(&*entry.name, |manifest| &manifest.id), error)),
-            _ => None,
-        })
+    /// Why each plugin, or newer file of one, that was refused was.
+    pub fn refused(&self) -> impl Iterator<Item = (String, &LoadError)> {
+        self.entries.iter().filter_map(|entry| Some((entry.id(), &**entry.error()?)))
     }
 
     /// The parts of a serving plugin's calls, for benchmarks.
@@ -169,13 +183,13 @@ impl Catalog {
     }
 
     /// Puts what serves where calls look for it. Entries of enrichers stand in the order in which they run.
-    fn sort(&mut self) {
+    fn sort(&mut self, before: Option<&Catalog>) {
         let serving = self.entries.iter().filter_map(|entry| match &entry.state {
             EntryState::Serving(plugin) => Some(Arc::clone(plugin)),
             _ => None,
         });
         let serving: Vec<_> = serving.collect();
-        let keys = derived_keys(serving.iter().map(|plugin| &plugin.manifest));
+        let keys = derived_keys(serving.iter().map(|plugin| &*plugin.manifest));
         for plugin in serving {
             match plugin.manifest.kind {
                 PluginKind::Validator => self.validators.push(plugin),
@@ -192,22 +206,26 @@ impl Catalog {
                     let id = plugin.manifest.id.clone();
                     self.metrics.insert(id, Arc::new(Metric::new(plugin, class.unwrap_or(Class::Metadata))));
                 }
-                PluginKind::Masker => self.maskers.push(plugin),
+                PluginKind::Masker => self.maskers.push(plugin, before.map(|before| &before.maskers)),
             }
         }
     }
 
-    /// Maskers that are on but were refused: a shipped one, and one that the operator granted `mask`.
+    /// Maskers that are on but were refused or are not compiled yet: a shipped one, and one that the operator granted `mask`.
     fn find_missing_maskers(&mut self, settings: &PluginSettings) {
         for entry in &self.entries {
-            let EntryState::Refused(error) = &entry.state else { continue };
-            let id = entry.manifest.as_ref().map_or(&*entry.name, |manifest| &*manifest.id);
-            let is_masker = entry.manifest.as_ref().is_none_or(|manifest| manifest.kind == PluginKind::Masker);
-            let is_granted = settings.grants.of(id).is_some_and(|grant| grant.mask);
+            let reason = match &entry.state {
+                EntryState::Refused(error) => error.to_string(),
+                EntryState::Compiling => "it is being compiled".to_owned(),
+                EntryState::Serving(_) | EntryState::SwitchedOff => continue,
+            };
+            let id = entry.id();
+            let is_masker = entry.look().is_none_or(|look| look.manifest.kind == PluginKind::Masker);
+            let is_granted = settings.grants.of(&id).is_some_and(|grant| grant.mask);
             let stands_in =
                 self.entries.iter().any(|other| matches!(&other.state, EntryState::Serving(plugin) if *plugin.manifest.id == *id));
             if is_masker && (is_granted || entry.is_shipped_masker()) && !stands_in {
-                self.maskers.push_down(id, error.to_string());
+                self.maskers.push_down(&id, reason);
             }
         }
     }

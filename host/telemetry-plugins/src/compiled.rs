@@ -5,8 +5,9 @@ use crate::engine::Host;
 use crate::load::read::digest;
 use crate::load::{LoadError, inspect};
 use crate::open::cache;
-use crate::plugin::compile;
+
 use crate::settings::PluginSettings;
+use crate::settle::compile;
 use crate::shipped::SHIPPED;
 
 impl Catalog {

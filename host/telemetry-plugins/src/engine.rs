@@ -20,6 +20,8 @@ const WARM: u32 = 32;
 #[derive(Debug)]
 pub(crate) struct Host {
     pub(crate) engine: Engine,
+    /// For whom a compiler apart must compile.
+    pub(crate) memory: Memory,
     pub(crate) ticker: Ticker,
 }
 
@@ -33,10 +35,10 @@ impl Host {
         let ways = [Memory::Reserved, Memory::Checked, Memory::OnDemand];
         let mut last = None;
         for way in ways {
-            match Engine::new(&config(way)) {
+            match Engine::new(&config(way, true)) {
                 Ok(engine) => {
                     let ticker = Ticker::start(&engine).map_err(wasmtime::Error::from)?;
-                    return Ok(Host { engine, ticker });
+                    return Ok(Host { engine, memory: way, ticker });
                 }
                 Err(error) => last = Some(error),
             }
@@ -45,8 +47,17 @@ impl Host {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Memory {
+/// An engine that only compiles, for a host whose memory is got this way. It reserves nothing, so it works under a limit too.
+///
+/// # Errors
+/// When the engine cannot be made.
+pub(crate) fn compiler(memory: Memory) -> Result<Engine, wasmtime::Error> {
+    Engine::new(&config(memory, false))
+}
+
+/// How memories are got; compiled code fits one way only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Memory {
     /// 4 GiB of address space a slot: no bounds checks.
     Reserved,
     /// 256 MiB a slot and bounds checks.
@@ -55,7 +66,21 @@ enum Memory {
     OnDemand,
 }
 
-fn config(memory: Memory) -> Config {
+impl Memory {
+    const ALL: [(Memory, &str); 3] = [(Memory::Reserved, "reserved"), (Memory::Checked, "checked"), (Memory::OnDemand, "on-demand")];
+
+    /// Its name.
+    pub(crate) fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(memory, _)| *memory == self).map_or("", |(_, name)| name)
+    }
+
+    /// The way of this name.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(memory, _)| *memory)
+    }
+}
+
+fn config(memory: Memory, pooled: bool) -> Config {
     let mut config = Config::new();
     features(&mut config);
     config
@@ -81,7 +106,7 @@ fn config(memory: Memory) -> Config {
             config.memory_reservation(0).memory_reservation_for_growth(1 << 20).memory_guard_size(64 << 10).memory_may_move(true);
         }
     }
-    if memory != Memory::OnDemand {
+    if pooled && memory != Memory::OnDemand {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
     }
     config
@@ -131,8 +156,17 @@ mod tests {
     #[test]
     fn every_way_makes_an_engine() {
         for way in [Memory::Reserved, Memory::Checked, Memory::OnDemand] {
-            Engine::new(&config(way)).unwrap();
+            Engine::new(&config(way, true)).unwrap();
+            assert_eq!(Memory::parse(way.as_str()), Some(way));
         }
+    }
+
+    #[test]
+    fn what_an_engine_without_a_pool_compiles_fits_the_host() {
+        let host = Host::new().unwrap();
+        let wasm = wasm_encoder::Component::new().finish();
+        let code = compiler(host.memory).unwrap().precompile_component(&wasm).unwrap();
+        assert!(crate::cache::fits(&host.engine, &code));
     }
 
     #[test]

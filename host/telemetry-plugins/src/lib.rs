@@ -4,10 +4,13 @@
 //! outcome. A [`Catalog`] holds what is loaded; calls are synchronous and belong on blocking threads.
 
 mod breaker;
+mod builds;
 mod cache;
 mod call;
+mod candidate;
 mod catalog;
 mod compiled;
+mod compiler;
 mod counters;
 mod engine;
 mod enrich;
@@ -23,9 +26,11 @@ mod parts;
 mod plugin;
 mod poison;
 mod project;
+mod registry;
 mod ring;
 mod runs;
 mod settings;
+mod settle;
 mod shipped;
 mod status;
 mod ticker;
@@ -34,7 +39,9 @@ mod wasi;
 mod wire;
 
 pub use call::CallError;
+pub use candidate::{Stamp, plugin_files};
 pub use catalog::{Catalog, CatalogError, MetricUnavailable};
+pub use compiler::{Compiler, compile_piped};
 pub use counters::CounterValues;
 pub use enrich::Enrichment;
 pub use grants::{Grant, Grants, GrantsError, Refusal};
@@ -48,8 +55,9 @@ pub use metric::{Metric, MetricError, MetricRow, MetricRun, MetricSpec, Output};
 #[doc(hidden)]
 pub use parts::{LiveParts, Parts};
 pub use plugin::CallLimits;
+pub use registry::Registry;
 pub use ring::LogLine;
 pub use settings::{FailureAction, Limits, LookupTable, PluginSettings, Policy, Tables};
 pub use shipped::{SHIPPED, Shipped};
-pub use status::{ColumnStatus, Origin, PluginState, PluginStatus};
+pub use status::{ColumnStatus, NextVersion, Origin, PluginState, PluginStatus};
 pub use validate::{Severity, Validation, Violation};

@@ -25,6 +25,9 @@ pub enum LoadError {
     /// A folder, a device, a pipe, a link.
     #[error("read `{}`: not a regular file", .0.display())]
     NotAFile(PathBuf),
+    /// It is not what was looked at a moment ago.
+    #[error("read `{0}`: it changed while it was loaded")]
+    Changed(String),
     /// Refused before reading.
     #[error("read `{}`: {size} bytes, at most {limit}", path.display())]
     TooLarge {

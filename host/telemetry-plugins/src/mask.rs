@@ -121,7 +121,7 @@ pub struct Span {
 /// The maskers of a catalog, in the order in which they were loaded.
 #[derive(Default)]
 pub(crate) struct Maskers {
-    on: Vec<Masker>,
+    on: Vec<Arc<Masker>>,
     /// Those that are on and cannot run: id and why.
     down: Vec<(Arc<str>, String)>,
 }
@@ -135,9 +135,12 @@ pub(crate) struct Masker {
 }
 
 impl Maskers {
-    pub(crate) fn push(&mut self, plugin: Arc<Plugin>) {
+    /// Adds a masker; one that ran `before` stays as it is, with what it has seen.
+    pub(crate) fn push(&mut self, plugin: Arc<Plugin>, before: Option<&Maskers>) {
+        let known = before.and_then(|before| before.on.iter().find(|masker| Arc::ptr_eq(&masker.plugin, &plugin)));
         let id = Arc::from(&*plugin.manifest.id);
-        self.on.push(Masker { plugin, id, keys: Keys::random(), seen: Seen::new(), sources: Sources::default() });
+        let fresh = || Arc::new(Masker { plugin, id, keys: Keys::random(), seen: Seen::new(), sources: Sources::default() });
+        self.on.push(known.map_or_else(fresh, Arc::clone));
     }
 
     pub(crate) fn push_down(&mut self, id: &str, reason: String) {

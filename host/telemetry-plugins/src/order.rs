@@ -36,30 +36,61 @@ pub(crate) fn conflicts(manifests: &[&Manifest]) -> BTreeMap<usize, LoadError> {
     found
 }
 
-/// Places of `enrichers` so that each comes after those whose keys it reads; and those that wait for each other.
-pub(crate) fn order(enrichers: &[&Manifest]) -> (Vec<usize>, BTreeMap<usize, LoadError>) {
-    let mut owners: BTreeMap<&str, usize> = BTreeMap::new();
-    for (at, manifest) in enrichers.iter().enumerate() {
-        owners.extend(manifest.writes.iter().map(|write| (&*write.key, at)));
+/// Places of `enrichers` so that each comes after those whose keys it reads; and those that wait for each other. `settled` tells
+/// whom a circle does not touch while a newcomer closes it: then the newcomers alone are refused.
+pub(crate) fn order(enrichers: &[&Manifest], settled: impl Fn(usize) -> bool) -> (Vec<usize>, BTreeMap<usize, LoadError>) {
+    let mut stuck = BTreeMap::new();
+    loop {
+        let running: Vec<usize> = (0..enrichers.len()).filter(|at| !stuck.contains_key(at)).collect();
+        let waits = waits(enrichers, &running);
+        let (ordered, waiting) = sort(&running, &waits);
+        let circle = circle(waiting, &waits);
+        if circle.is_empty() {
+            return (ordered, stuck);
+        }
+        let newcomers: Vec<usize> = circle.iter().copied().filter(|at| !settled(*at)).collect();
+        let names: Vec<_> = circle.iter().filter_map(|at| enrichers.get(*at)).map(|manifest| format!("`{}`", manifest.id)).collect();
+        let problem = format!("{} read what the others write, in a circle", names.join(" and "));
+        let refused: Vec<usize> = if newcomers.is_empty() { circle.into_iter().collect() } else { newcomers };
+        stuck.extend(refused.into_iter().map(|at| (at, LoadError::Conflict(problem.clone()))));
     }
-    let waits = |at: usize, manifest: &Manifest| -> BTreeSet<usize> {
+}
+
+/// For each of `running` whose keys it reads.
+fn waits(enrichers: &[&Manifest], running: &[usize]) -> BTreeMap<usize, BTreeSet<usize>> {
+    let manifests = || running.iter().filter_map(|at| Some((*at, *enrichers.get(*at)?)));
+    let owners: BTreeMap<&str, usize> =
+        manifests().flat_map(|(at, manifest)| manifest.writes.iter().map(move |write| (&*write.key, at))).collect();
+    let of = |(at, manifest): (usize, &Manifest)| {
         let read = manifest.reads.iter().filter_map(|read| match &read.field {
             Field::Attribute(key) => owners.get(&**key).copied(),
             Field::Fixed(..) => None,
         });
-        read.filter(|owner| *owner != at).collect()
+        (at, read.filter(|owner| *owner != at).collect())
     };
-    let mut waiting: BTreeMap<usize, BTreeSet<usize>> =
-        enrichers.iter().enumerate().map(|(at, manifest)| (at, waits(at, manifest))).collect();
-    let mut ordered = Vec::with_capacity(enrichers.len());
-    while let Some(next) = waiting.iter().find(|(_, before)| before.iter().all(|at| !waiting.contains_key(at))).map(|(at, _)| *at) {
+    manifests().map(of).collect()
+}
+
+/// Each after all that it waits for; and who is left waiting.
+fn sort(running: &[usize], waits: &BTreeMap<usize, BTreeSet<usize>>) -> (Vec<usize>, BTreeSet<usize>) {
+    let mut waiting: BTreeSet<usize> = running.iter().copied().collect();
+    let mut ordered = Vec::with_capacity(running.len());
+    let free = |at: &usize, waiting: &BTreeSet<usize>| waits.get(at).is_none_or(|before| before.is_disjoint(waiting));
+    while let Some(next) = waiting.iter().copied().find(|at| free(at, &waiting)) {
         waiting.remove(&next);
         ordered.push(next);
     }
-    let names: Vec<_> = waiting.keys().filter_map(|at| enrichers.get(*at)).map(|manifest| format!("`{}`", manifest.id)).collect();
-    let names = names.join(" and ");
-    let stuck = waiting.keys().map(|at| (*at, LoadError::Conflict(format!("{names} read what the others write, in a circle"))));
-    (ordered, stuck.collect())
+    (ordered, waiting)
+}
+
+/// Of those left waiting the ones that others of them wait for: who only reads from a circle is not of it.
+fn circle(mut waiting: BTreeSet<usize>, waits: &BTreeMap<usize, BTreeSet<usize>>) -> BTreeSet<usize> {
+    let awaited =
+        |at: usize, waiting: &BTreeSet<usize>| waiting.iter().any(|other| waits.get(other).is_some_and(|before| before.contains(&at)));
+    while let Some(last) = waiting.iter().copied().find(|at| !awaited(*at, &waiting)) {
+        waiting.remove(&last);
+    }
+    waiting
 }
 
 #[cfg(test)]
@@ -76,16 +107,25 @@ mod tests {
     #[test]
     fn readers_come_after_writers() {
         let (last, first, middle) = (enricher("l", "b", "c"), enricher("f", "x", "a"), enricher("m", "a", "b"));
-        let (ordered, stuck) = order(&[&last, &first, &middle]);
+        let (ordered, stuck) = order(&[&last, &first, &middle], |_| false);
         assert_eq!((ordered, stuck.len()), (vec![1, 2, 0], 0));
     }
 
     #[test]
     fn a_circle_is_refused_with_both_names() {
         let (one, two, free) = (enricher("one", "b", "a"), enricher("two", "a", "b"), enricher("free", "x", "c"));
-        let (ordered, stuck) = order(&[&one, &two, &free]);
+        let (ordered, stuck) = order(&[&one, &two, &free], |_| false);
         assert_eq!(ordered, [2]);
         assert_eq!(stuck[&0].to_string(), "conflict: `one` and `two` read what the others write, in a circle");
+    }
+
+    #[test]
+    fn a_newcomer_that_closes_a_circle_is_refused_alone() {
+        let (one, two, after) = (enricher("one", "b", "a"), enricher("two", "a", "b"), enricher("after", "a", "c"));
+        let (ordered, stuck) = order(&[&one, &two, &after], |at| at != 1);
+        assert_eq!((ordered, stuck.keys().copied().collect::<Vec<_>>()), (vec![0, 2], vec![1]));
+        let (ordered, stuck) = order(&[&one, &two, &after], |_| true);
+        assert_eq!((ordered, stuck.keys().copied().collect::<Vec<_>>()), (vec![2], vec![0, 1]));
     }
 
     #[test]

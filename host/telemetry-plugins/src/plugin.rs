@@ -7,14 +7,14 @@ use telemetry_model::outcome::PluginVersion;
 use wasmtime::component::{Component, ComponentExportIndex, Linker};
 
 use crate::breaker::Breaker;
-use crate::cache::{Cache, CacheError};
 use crate::call::{CallError, Callee};
+use crate::candidate::Look;
 use crate::counters::Counters;
 use crate::engine::{Host, MAX_MEMORY};
 use crate::guest::{Guest, GuestShared, link};
+use crate::load::LoadError;
 use crate::load::interface::export_of;
 use crate::load::read::digest;
-use crate::load::{Inspected, LoadError};
 use crate::manifest::{Manifest, PluginKind};
 use crate::ring::Ring;
 use crate::settings::{Limits, PluginSettings};
@@ -26,7 +26,7 @@ const LOAD_BUDGET: u64 = 2_000_000_000;
 
 /// A loaded plugin.
 pub(crate) struct Plugin {
-    pub(crate) manifest: Manifest,
+    pub(crate) manifest: Arc<Manifest>,
     pub(crate) version: Arc<PluginVersion>,
     /// JSON for `configure`.
     pub(crate) config: Box<str>,
@@ -63,23 +63,38 @@ pub(crate) enum Exports {
     },
 }
 
-impl Plugin {
-    /// Steps limits, configuration, compile or map, link, instantiate and configure. Grants were decided before.
+/// A plugin that may load: steps limits and configuration.
+pub(crate) struct Asked {
+    pub(crate) look: Look,
+    config: String,
+    limits: CallLimits,
+    /// What makes it the same plugin as one that serves already.
+    pub(crate) derivation: String,
+}
+
+impl Asked {
+    /// What `look` is given.
     ///
     /// # Errors
     /// [`LoadError`] of these steps.
-    pub(crate) fn load(
-        host: &Arc<Host>,
-        cache: Option<&Cache>,
-        settings: &PluginSettings,
-        inspected: Inspected,
-        bytes: &[u8],
-    ) -> Result<Self, LoadError> {
-        let Inspected { manifest, digest, .. } = inspected;
-        let limits = call_limits(&manifest, &settings.limits)?;
+    pub(crate) fn new(look: Look, settings: &PluginSettings) -> Result<Self, LoadError> {
+        let manifest = &look.manifest;
+        let limits = call_limits(manifest, &settings.limits)?;
         let given = settings.config.get(&*manifest.id).cloned().unwrap_or_default();
         let config = serde_json::Value::from(manifest.config.fill(&given)?).to_string();
-        let component = compile(host, cache, &manifest.id, &digest, bytes)?;
+        let derivation = derivation(manifest, &look.digest, &config);
+        Ok(Asked { look, config, limits, derivation })
+    }
+}
+
+impl Plugin {
+    /// Steps link, instantiate and configure. Grants were decided and the component compiled before.
+    ///
+    /// # Errors
+    /// [`LoadError`] of these steps.
+    pub(crate) fn load(host: &Arc<Host>, settings: &PluginSettings, asked: Asked, component: &Component) -> Result<Self, LoadError> {
+        let Asked { look, config, limits, derivation } = asked;
+        let manifest = look.manifest;
         let ring = Arc::new(Ring::new(settings.limits.log_ring));
         let shared = Arc::new(GuestShared {
             ring: Arc::clone(&ring),
@@ -87,19 +102,19 @@ impl Plugin {
             log_lines: settings.limits.log_lines,
             tables: tables(&manifest, settings)?,
         });
-        let exports = exports(&manifest, &component)?;
+        let exports = exports(&manifest, component)?;
         let mut linker = Linker::new(&host.engine);
         let failed = |error: wasmtime::Error| LoadError::Link(clip(&format!("{error:#}"), 512));
         link(&mut linker, !manifest.capabilities.lookup.is_empty()).map_err(failed)?;
         let waiting = waiting(&mut linker, &manifest, &settings.limits)?;
-        let pre = linker.instantiate_pre(&component).map_err(failed)?;
+        let pre = linker.instantiate_pre(component).map_err(failed)?;
         let yields = manifest.kind == PluginKind::Metric;
         let callee = Callee { host: Arc::clone(host), pre, shared, output_limit: limits.output_bytes, yields, waiting };
         let version = Arc::new(PluginVersion {
             plugin_id: manifest.id.clone(),
             version: manifest.version.clone(),
-            derivation: derivation(&manifest, &digest, &config).into(),
-            digest: digest.into(),
+            derivation: derivation.into(),
+            digest: look.digest.as_ref().into(),
         });
         let plugin = Plugin {
             manifest,
@@ -114,6 +129,11 @@ impl Plugin {
         };
         plugin.probe()?;
         Ok(plugin)
+    }
+
+    /// What it says of itself.
+    pub(crate) fn look(&self) -> Look {
+        Look { manifest: Arc::clone(&self.manifest), digest: (&*self.version.digest).into() }
     }
 
     /// Its breaker.
@@ -189,24 +209,6 @@ fn tables(manifest: &Manifest, settings: &PluginSettings) -> Result<NamedTables,
         None => Err(LoadError::NoTable(name.clone())),
     });
     found.collect()
-}
-
-/// From the cache when it has a trustworthy entry, else compiled and kept.
-pub(crate) fn compile(host: &Host, cache: Option<&Cache>, id: &str, digest: &str, bytes: &[u8]) -> Result<Component, LoadError> {
-    if let Some(cache) = cache {
-        match cache.load(&host.engine, digest) {
-            Ok(component) => return Ok(component),
-            Err(CacheError::Absent) => {}
-            Err(error) => tracing::warn!(plugin.id = id, error = %error, "cached component not trusted, compiling again"),
-        }
-    }
-    let component = Component::from_binary(&host.engine, bytes).map_err(|error| LoadError::Compile(clip(&format!("{error:#}"), 512)))?;
-    if let Some(cache) = cache
-        && let Err(error) = cache.store(digest, &component)
-    {
-        tracing::warn!(plugin.id = id, error = %error, "compiled component not cached");
-    }
-    Ok(component)
 }
 
 fn exports(manifest: &Manifest, component: &Component) -> Result<Exports, LoadError> {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::compiler::Compiler;
 use crate::grants::Grants;
 
 /// Everything that [`crate::Catalog::open`] needs.
@@ -38,6 +39,8 @@ pub struct PluginSettings {
     pub limits: Limits,
     /// Tables that `lookup` can be granted on.
     pub tables: Tables,
+    /// Compiles dropped-in components apart; `None`: they are compiled where they are loaded. Only [`crate::Registry`] heeds it.
+    pub compiler: Option<Compiler>,
 }
 
 /// Who may load.

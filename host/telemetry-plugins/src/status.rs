@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 use telemetry_model::Class;
 
+use crate::candidate::{Look, Stamp};
 use crate::counters::CounterValues;
 use crate::grants::{DerivedClasses, class_of};
 use crate::load::LoadError;
@@ -21,6 +22,8 @@ pub enum PluginState {
     Serving,
     /// It did not load.
     Refused,
+    /// It is large and being compiled apart; then it serves.
+    Compiling,
     /// The operator switched it off.
     SwitchedOff,
     /// It is left out for a while.
@@ -54,8 +57,10 @@ pub struct PluginStatus {
     pub license: Option<String>,
     /// Whether it serves.
     pub state: PluginState,
-    /// Why it does not.
+    /// Why it does not; of one that serves: why the newer file in its place does not.
     pub error: Option<String>,
+    /// The newer file, while this version serves in its place.
+    pub next: Option<NextVersion>,
     /// Lines for `grants.toml` that would let it load.
     pub grant: Option<String>,
     /// SHA-256 of the component, hex.
@@ -80,6 +85,17 @@ pub struct PluginStatus {
     pub log: Vec<LogLine>,
 }
 
+/// A file that does not serve, in whose place the version before it goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NextVersion {
+    /// refused or compiling.
+    pub state: PluginState,
+    /// SHA-256 of the file, hex; absent when it cannot be read.
+    pub digest: Option<String>,
+    /// Its manifest's version.
+    pub version: Option<String>,
+}
+
 /// A column that is read or written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ColumnStatus {
@@ -92,20 +108,25 @@ pub struct ColumnStatus {
     pub class: &'static str,
 }
 
-/// A plugin that does not serve, or serves with what it is.
+/// A place that a plugin may stand in, and what stands there.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) origin: Origin,
     pub(crate) name: String,
-    pub(crate) manifest: Option<Box<Manifest>>,
-    pub(crate) digest: Option<String>,
+    pub(crate) stamp: Option<Stamp>,
+    /// What stands there, whether it serves or not.
+    pub(crate) look: Result<Look, Arc<LoadError>>,
     pub(crate) state: EntryState,
+    /// Why that does not serve, where the version before goes on.
+    pub(crate) held: Option<EntryState>,
 }
 
+#[derive(Clone)]
 pub(crate) enum EntryState {
     Serving(Arc<Plugin>),
     SwitchedOff,
-    Refused(LoadError),
+    Compiling,
+    Refused(Arc<LoadError>),
 }
 
 impl std::fmt::Debug for EntryState {
@@ -113,7 +134,20 @@ impl std::fmt::Debug for EntryState {
         match self {
             EntryState::Serving(_) => f.write_str("Serving"),
             EntryState::SwitchedOff => f.write_str("SwitchedOff"),
+            EntryState::Compiling => f.write_str("Compiling"),
             EntryState::Refused(error) => f.debug_tuple("Refused").field(error).finish(),
+        }
+    }
+}
+
+impl EntryState {
+    fn word(&self) -> PluginState {
+        match self {
+            EntryState::Serving(plugin) if plugin.breaker().is_open(Instant::now()) => PluginState::BreakerOpen,
+            EntryState::Serving(_) => PluginState::Serving,
+            EntryState::SwitchedOff => PluginState::SwitchedOff,
+            EntryState::Compiling => PluginState::Compiling,
+            EntryState::Refused(_) => PluginState::Refused,
         }
     }
 }
@@ -121,22 +155,46 @@ impl std::fmt::Debug for EntryState {
 impl Entry {
     /// Whether it came with the server to mask.
     pub(crate) fn is_shipped_masker(&self) -> bool {
-        self.origin == Origin::Shipped && self.manifest.as_ref().is_some_and(|manifest| manifest.kind == PluginKind::Masker)
+        self.origin == Origin::Shipped && self.look().is_some_and(|look| look.manifest.kind == PluginKind::Masker)
+    }
+
+    /// What serves there, or else what stands there.
+    pub(crate) fn look(&self) -> Option<Look> {
+        match &self.state {
+            EntryState::Serving(plugin) => Some(plugin.look()),
+            _ => self.look.as_ref().ok().cloned(),
+        }
+    }
+
+    /// The manifest's id; without a readable manifest the file's name.
+    pub(crate) fn id(&self) -> String {
+        self.look().map_or_else(|| self.name.clone(), |look| look.manifest.id.to_string())
+    }
+
+    /// Why what stands there does not serve.
+    pub(crate) fn error(&self) -> Option<&Arc<LoadError>> {
+        match (&self.state, &self.held) {
+            (EntryState::Refused(error), _) | (_, Some(EntryState::Refused(error))) => Some(error),
+            _ => None,
+        }
     }
 
     pub(crate) fn status(&self, derived: &DerivedClasses) -> PluginStatus {
-        let manifest = self.manifest.as_deref();
+        let look = self.look();
+        let manifest = look.as_ref().map(|look| &*look.manifest);
+        let error = self.error();
         let mut status = PluginStatus {
-            id: manifest.map_or_else(|| self.name.clone(), |manifest| manifest.id.to_string()),
+            id: self.id(),
             origin: self.origin.clone(),
             version: manifest.map(|manifest| manifest.version.to_string()),
             kind: manifest.map(|manifest| manifest.kind),
             description: manifest.map(|manifest| manifest.description.to_string()),
             license: manifest.and_then(|manifest| manifest.license.as_deref()).map(str::to_owned),
-            state: PluginState::Refused,
-            error: None,
-            grant: None,
-            digest: self.digest.clone(),
+            state: self.state.word(),
+            error: error.map(ToString::to_string),
+            next: self.next(),
+            grant: error.and_then(|error| error.grant()).map(str::to_owned),
+            digest: look.as_ref().map(|look| look.digest.to_string()),
             derivation: None,
             source: manifest.map(|manifest| manifest.source.as_str()),
             reads: manifest.map(|manifest| reads(manifest, derived)).unwrap_or_default(),
@@ -147,24 +205,25 @@ impl Entry {
             last_failure: None,
             log: Vec::new(),
         };
-        match &self.state {
-            EntryState::SwitchedOff => status.state = PluginState::SwitchedOff,
-            EntryState::Refused(error) => {
-                status.error = Some(error.to_string());
-                status.grant = error.grant().map(str::to_owned);
-            }
-            EntryState::Serving(plugin) => serving(&mut status, plugin),
+        if let EntryState::Serving(plugin) = &self.state {
+            serving(&mut status, plugin);
         }
         status
+    }
+
+    fn next(&self) -> Option<NextVersion> {
+        let held = self.held.as_ref()?;
+        let look = self.look.as_ref().ok();
+        Some(NextVersion {
+            state: held.word(),
+            digest: look.map(|look| look.digest.to_string()),
+            version: look.map(|look| look.manifest.version.to_string()),
+        })
     }
 }
 
 fn serving(status: &mut PluginStatus, plugin: &Plugin) {
-    let (open, opened) = {
-        let breaker = plugin.breaker();
-        (breaker.is_open(Instant::now()), breaker.opened())
-    };
-    status.state = if open { PluginState::BreakerOpen } else { PluginState::Serving };
+    let opened = plugin.breaker().opened();
     status.derivation = Some(plugin.version.derivation.to_string());
     status.limits = Some(plugin.limits);
     status.counters = Some(plugin.counters.values(opened));

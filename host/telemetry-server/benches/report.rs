@@ -10,7 +10,7 @@ use telemetry_model::event::Level;
 use telemetry_model::facts::{Facts, LlmCallFacts, Role};
 use telemetry_model::time::FixedClock;
 use telemetry_model::{Attributes, Event, JsonText, Timestamp};
-use telemetry_plugins::{Catalog, PluginSettings};
+use telemetry_plugins::{PluginSettings, Registry};
 use telemetry_server::analysis::pool::MetricPool;
 use telemetry_server::analysis::report::Reports;
 use telemetry_server::analysis::request::{Manner, ReportRequest};
@@ -26,7 +26,7 @@ fn main() {
     std::fs::create_dir_all(&folder).unwrap();
     let store = Store::open(StoreSettings::new(folder.join("bench.db"))).unwrap();
     fill(&store);
-    let plugins = Arc::new(Catalog::open(PluginSettings::default()).unwrap());
+    let plugins = Arc::new(Registry::open(&PluginSettings::default(), || ()).unwrap());
     let now = Timestamp(START + CALLS * SECOND);
     let reports = Reports::new(
         store.clone(),

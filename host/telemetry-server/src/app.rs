@@ -1,11 +1,11 @@
 //! The built parts of the server, made once at start and handed to every request.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use telemetry_model::{Clock, Outcome, Timestamp};
-use telemetry_plugins::{Catalog, PluginState, PluginStatus};
+use telemetry_plugins::{PluginState, PluginStatus};
 use telemetry_store::{Store, StoreError, SubmitError};
 use tokio::sync::oneshot;
 
@@ -14,6 +14,7 @@ use crate::analysis::report::Reports;
 use crate::api::answers::Answers;
 use crate::api::health::Degraded;
 use crate::config::{Config, ServerConfig};
+use crate::live::LivePlugins;
 use crate::processing::{Pipeline, PipelineSettings};
 use crate::server::StartError;
 
@@ -31,7 +32,7 @@ pub struct App {
     /// The database.
     pub store: Store,
     /// The plugins.
-    pub plugins: Arc<Catalog>,
+    pub plugins: Arc<LivePlugins>,
     /// Reports by metric plugins.
     pub reports: Reports,
     /// The write path.
@@ -41,21 +42,20 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the database, loads the plugins and starts the workers. Blocks for as long as that takes.
+    /// Opens the database, loads the plugins and starts the workers. Blocks for as long as that takes. `program`: this server's own
+    /// binary, to compile large plugins in a process apart.
     ///
     /// # Errors
     /// When a part cannot start; a plugin that cannot be loaded is not one.
-    pub fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+    pub fn open(config: Config, clock: Arc<dyn Clock>, program: Option<PathBuf>) -> Result<Self, StartError> {
         let store = Store::open(config.store_settings())?;
-        let settings = config.plugins.settings().map_err(StartError::Grants)?;
-        make_folder(settings.path.as_deref());
-        let plugins = Arc::new(Catalog::open(settings)?);
-        report(&plugins);
+        make_folder(config.plugins.path.as_deref());
+        let plugins = LivePlugins::open(config.plugins.clone(), program)?;
         let pool = MetricPool::start(config.plugins.metric_threads as usize, config.plugins.metric_queue as usize)
             .map_err(|_| StartError::Opening)?;
         let limit = Duration::from_secs(config.plugins.report_timeout_s);
-        let reports = Reports::new(store.clone(), plugins.clone(), clock.clone(), pool, limit);
-        let pipeline = Pipeline::new(store.clone(), plugins.clone(), pipeline_settings(&config.server)).map_err(StartError::Workers)?;
+        let reports = Reports::new(store.clone(), plugins.registry(), clock.clone(), pool, limit);
+        let pipeline = Pipeline::new(store.clone(), plugins.registry(), pipeline_settings(&config.server)).map_err(StartError::Workers)?;
         let answers = Answers::new(config.server.max_answers_bytes());
         Ok(App { started_at: clock.now(), config, clock, store, plugins, reports, pipeline, answers })
     }
@@ -75,7 +75,7 @@ impl App {
 
     /// A masker that is on and cannot run: content is withheld until it can.
     fn masker_failing(&self) -> Option<Degraded> {
-        let (id, reason) = self.plugins.failing_maskers().into_iter().next()?;
+        let (id, reason) = self.plugins.current().failing_maskers().into_iter().next()?;
         Some(Degraded { part: format!("masker {id}"), reason })
     }
 
@@ -105,16 +105,14 @@ impl App {
 
     /// What else does not serve.
     pub fn degraded(&self) -> Vec<Degraded> {
-        let down = |status: &PluginStatus| matches!(status.state, PluginState::Refused | PluginState::BreakerOpen);
-        let part = |status: PluginStatus| Degraded {
-            part: format!("plugin {}", status.id),
-            reason: status.error.unwrap_or_else(|| "left out for a while: its calls kept failing".to_owned()),
-        };
-        self.plugins.statuses().into_iter().filter(down).map(part).collect()
+        let problem = self.plugins.problem().map(|reason| Degraded { part: "plugins' files".to_owned(), reason });
+        let statuses = self.plugins.current().statuses();
+        problem.into_iter().chain(statuses.into_iter().filter_map(degraded)).collect()
     }
 
     /// Commits what was accepted and closes the database. Blocks.
     pub fn close(&self) {
+        self.plugins.close();
         self.pipeline.close();
         self.store.close();
     }
@@ -129,16 +127,16 @@ fn make_folder(path: Option<&Path>) {
     }
 }
 
-/// Tells the log what was loaded and what was not.
-fn report(plugins: &Catalog) {
-    for status in plugins.statuses() {
-        let (id, version) = (&*status.id, status.version.as_deref().unwrap_or_default());
-        match status.state {
-            PluginState::Refused => tracing::warn!(plugin.id = id, reason = status.error, "plugin refused"),
-            PluginState::SwitchedOff => tracing::info!(plugin.id = id, "plugin switched off"),
-            PluginState::Serving | PluginState::BreakerOpen => tracing::info!(plugin.id = id, plugin.version = version, "plugin loaded"),
-        }
-    }
+/// Why a plugin, or the newer file of one, does not serve.
+fn degraded(status: PluginStatus) -> Option<Degraded> {
+    let reason = match (status.error, status.state) {
+        (Some(error), PluginState::Serving) => format!("the version before goes on: {error}"),
+        (Some(error), _) => error,
+        (None, PluginState::BreakerOpen) => "left out for a while: its calls kept failing".to_owned(),
+        (None, PluginState::Compiling) => "being compiled".to_owned(),
+        (None, PluginState::Serving | PluginState::SwitchedOff | PluginState::Refused) => return None,
+    };
+    Some(Degraded { part: format!("plugin {}", status.id), reason })
 }
 
 /// One worker a core unless told, and room for three of the largest bodies.

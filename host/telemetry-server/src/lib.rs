@@ -6,6 +6,7 @@ pub mod analysis;
 pub mod api;
 pub mod app;
 pub mod config;
+pub mod live;
 pub mod logging;
 pub mod processing;
 pub mod router;

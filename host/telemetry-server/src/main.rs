@@ -73,7 +73,7 @@ fn start(config: Config) -> anyhow::Result<()> {
     let runtime = builder.enable_all().build().context("starting the runtime")?;
     runtime.block_on(async {
         let stop = stop_signal()?;
-        let running = serve_after(config, Arc::new(SystemClock), compile_apart).await?;
+        let running = serve_after(config, Arc::new(SystemClock), std::env::current_exe().ok(), compile_apart).await?;
         tracing::info!(server.address = %running.addr, version = env!("CARGO_PKG_VERSION"), "listening");
         stop.await;
         tracing::info!("stopping");

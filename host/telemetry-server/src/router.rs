@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 
 use crate::api::{self, guard};
 use crate::app::App;
@@ -20,6 +20,8 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(reports())
         .merge(plain())
         .route("/v1/health", get(api::health::health))
+        .route("/v1/plugins/reload", post(api::plugins::reload))
+        .route("/v1/plugins/{id}/enabled", put(api::plugins::enable))
         .route("/openapi.json", get(api::openapi::document))
         .route_layer(from_fn_with_state(app.clone(), guard::admin))
         .fallback(api::error::unknown_route)

@@ -8,6 +8,7 @@ mod stream;
 mod unreadable;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,8 +50,8 @@ pub enum StartError {
     /// The database cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The file of grants cannot be used.
-    #[error("plugins.grants_file: {0}")]
+    /// The file of grants, or of what is switched off, cannot be used.
+    #[error("plugins: {0}")]
     Grants(String),
     /// The component host cannot run here.
     #[error(transparent)]
@@ -61,8 +62,8 @@ pub enum StartError {
         /// `server.host`.
         host: String,
     },
-    /// The system gives no threads for the write path.
-    #[error("starting the ingest workers: {0}")]
+    /// The system gives no threads for the write path or the watch over plugins.
+    #[error("starting threads: {0}")]
     Workers(#[source] std::io::Error),
     /// The thread that opens the parts died.
     #[error("opening the parts of the server failed")]
@@ -108,16 +109,18 @@ impl RunningServer {
 /// # Errors
 /// When the address cannot be bound or guarded, or a part cannot be opened.
 pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<RunningServer, StartError> {
-    serve_after(config, clock, |_| ()).await
+    serve_after(config, clock, None, |_| ()).await
 }
 
-/// [`serve`], with something that must be done before the parts are opened. It may block: requests wait for it as for the rest.
+/// [`serve`], with something that must be done before the parts are opened: it may block, requests wait for it as for the rest.
+/// `program` is this server's own binary: with it large plugins are compiled in a process apart.
 ///
 /// # Errors
 /// As [`serve`].
 pub async fn serve_after(
     config: Config,
     clock: Arc<dyn Clock>,
+    program: Option<PathBuf>,
     first: impl FnOnce(&Config) + Send + 'static,
 ) -> Result<RunningServer, StartError> {
     let bind_error = |source| StartError::Bind { host: config.server.host.clone(), port: config.server.port, source };
@@ -140,7 +143,7 @@ pub async fn serve_after(
 
     let opening = move || {
         first(&config);
-        App::open(config, clock)
+        App::open(config, clock, program)
     };
     let opened = tokio::task::spawn_blocking(opening).await;
     let app = match opened {

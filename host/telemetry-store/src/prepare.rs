@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use telemetry_model::facts::Facts;
+use telemetry_model::json::is_wide;
 use telemetry_model::outcome::{Derived, PluginRun, PluginVersion};
 use telemetry_model::{Attributes, Digest, DigestKey, Event, JsonText, Timestamp};
 
@@ -114,8 +115,12 @@ fn values(attributes: &Attributes, derived: &[Derived], indexed: &[IndexedKey]) 
 }
 
 /// One spelling for all of the same value: keys sorted, no white space, nothing escaped that need not be; arguments sent as a string that
-/// holds a JSON object or list count as that. What no tree can hold (a number beyond a double) stays as sent.
+/// holds a JSON object or list count as that. What no tree can hold (a number beyond a double), or should (millions of items), stays as
+/// sent.
 fn canonical(arguments: &JsonText) -> Cow<'_, str> {
+    if is_wide(arguments.as_str()) {
+        return Cow::Borrowed(arguments.as_str());
+    }
     let Ok(value) = serde_json::from_str::<serde_json::Value>(arguments.as_str()) else {
         return Cow::Borrowed(arguments.as_str());
     };

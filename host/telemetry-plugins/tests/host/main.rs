@@ -7,6 +7,7 @@ mod enrichers;
 mod laws;
 mod loading;
 mod metrics;
+mod registry;
 mod shipped;
 mod validators;
 mod wasi;

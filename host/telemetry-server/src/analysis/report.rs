@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use telemetry_model::query::{Filter, GroupKey, GroupValue, RowQuery};
 use telemetry_model::{Clock, Field, Relation, Timestamp};
-use telemetry_plugins::{CallError, Catalog, Metric, MetricError, MetricRun, MetricSpec, MetricUnavailable};
+use telemetry_plugins::{CallError, Metric, MetricError, MetricRun, MetricSpec, MetricUnavailable, Registry};
 use telemetry_store::{ScanError, Snapshot, Stop, Store, StoreError};
 
 use super::fill::TooManyGroups;
@@ -108,7 +108,7 @@ pub fn group_value(value: &GroupValue) -> Value {
 /// Makes reports, on threads of their own.
 pub struct Reports {
     store: Store,
-    plugins: Arc<Catalog>,
+    plugins: Arc<Registry>,
     clock: Arc<dyn Clock>,
     pool: MetricPool,
     limit: Duration,
@@ -124,8 +124,8 @@ impl Drop for StopWhenDropped {
 }
 
 impl Reports {
-    /// Over a store and a catalog; `limit` bounds the wall time of one answer.
-    pub fn new(store: Store, plugins: Arc<Catalog>, clock: Arc<dyn Clock>, pool: MetricPool, limit: Duration) -> Self {
+    /// Over a store and the plugins; `limit` bounds the wall time of one answer.
+    pub fn new(store: Store, plugins: Arc<Registry>, clock: Arc<dyn Clock>, pool: MetricPool, limit: Duration) -> Self {
         Reports { store, plugins, clock, pool, limit }
     }
 
@@ -136,7 +136,7 @@ impl Reports {
 
     /// Every metric that serves.
     pub fn metrics(&self) -> Vec<Arc<Metric>> {
-        self.plugins.metrics()
+        self.plugins.current().metrics()
     }
 
     /// The metric `id`.
@@ -144,7 +144,7 @@ impl Reports {
     /// # Errors
     /// When there is none or it does not serve.
     pub fn metric(&self, id: &str) -> Result<Arc<Metric>, ReportError> {
-        Ok(self.plugins.metric(id)?)
+        Ok(self.plugins.current().metric(id)?)
     }
 
     /// One report.

@@ -8,7 +8,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 use telemetry_model::query::{Comparison, Filter};
 use telemetry_model::{Class, Field};
-use telemetry_plugins::{CallError, Metric, MetricError};
+use telemetry_plugins::{CallError, Metric, MetricError, MetricUnavailable};
 
 use super::ApiError;
 use super::extract::{Path, Query};
@@ -143,6 +143,7 @@ impl From<ReportError> for ApiError {
     fn from(error: ReportError) -> Self {
         match error {
             ReportError::Invalid(error) => error.into(),
+            ReportError::Unavailable(error @ MetricUnavailable::Compiling(_)) => ApiError::overloaded(error.to_string(), 1),
             ReportError::Unavailable(error) => ApiError::not_found(error.to_string()),
             ReportError::TooManyGroups(error) => ApiError::too_many(error.to_string()).with("group_by", error.to_string()),
             ReportError::GroupsTooLarge { .. } => ApiError::too_many(error.to_string()).with("group_by", error.to_string()),

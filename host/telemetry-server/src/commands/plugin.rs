@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod inspect;
+mod new;
 mod test;
 
 use std::path::PathBuf;
@@ -11,12 +12,23 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Subcommand;
 use telemetry_devkit::CompileCache;
-use telemetry_plugins::{Catalog, PluginSettings};
+use telemetry_plugins::{Catalog, PluginKind, PluginSettings};
 use telemetry_server::config::{Config, ConfigError};
 
 /// Makes, looks at and prepares plugins.
 #[derive(Debug, Subcommand)]
 pub enum PluginAction {
+    /// Makes a project in a new folder: manifest, source, a case and the SDK, ready to build
+    New {
+        /// The plugin's id and the folder's name: a-z, 0-9 and hyphens
+        name: String,
+        /// validator, enricher, masker or metric
+        #[arg(long, value_parser = kind)]
+        kind: PluginKind,
+        /// The language it is written in: rust or c
+        #[arg(long)]
+        lang: String,
+    },
     /// Builds the plugin in each folder: writes `<id>.wasm` beside its `plugin.toml`
     Build {
         /// Folders with a `plugin.toml`
@@ -44,6 +56,12 @@ pub enum PluginAction {
     },
     /// Compiles every plugin into the cache, as the first start does by itself
     Compile,
+    /// Compiles the component on standard input; the server starts this itself
+    #[command(hide = true)]
+    CompileOne {
+        /// How memory is got, priority, MiB, seconds
+        limits: Vec<String>,
+    },
 }
 
 /// Runs `action`; `config` loads the configuration that a start would use.
@@ -53,12 +71,17 @@ pub enum PluginAction {
 pub fn run(action: &PluginAction, config: &dyn Fn() -> Result<Config, ConfigError>) -> anyhow::Result<ExitCode> {
     let settings = || settings(&config()?);
     match action {
+        PluginAction::New { name, kind, lang } => new::run(name, *kind, lang),
         PluginAction::Build { folders } => build::run(folders, &settings),
         PluginAction::Check { file } => check::run(file, &config()?),
         PluginAction::Test { folder } => test::run(folder, &cache(&settings()?)),
         PluginAction::Inspect { file, json } => inspect::run(file, *json, settings()?.limits.max_file),
         PluginAction::Compile => {
             Catalog::open(settings()?).map(drop).context("compiling plugins")?;
+            Ok(ExitCode::SUCCESS)
+        }
+        PluginAction::CompileOne { limits } => {
+            telemetry_plugins::compile_piped(limits).map_err(anyhow::Error::msg)?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -72,4 +95,9 @@ fn settings(config: &Config) -> anyhow::Result<PluginSettings> {
 /// The cache that server and commands share.
 fn cache(settings: &PluginSettings) -> CompileCache {
     CompileCache { path: settings.cache_path.clone(), state: settings.state_path.clone() }
+}
+
+fn kind(word: &str) -> Result<PluginKind, String> {
+    let kinds = [PluginKind::Validator, PluginKind::Enricher, PluginKind::Masker, PluginKind::Metric];
+    kinds.into_iter().find(|kind| kind.as_str() == word).ok_or_else(|| "it is one of validator, enricher, masker, metric".to_owned())
 }

@@ -135,6 +135,9 @@ impl Loading {
         if let Err(reason) = config.plugins.operators_grants() {
             findings.add("plugins.grants_file", reason);
         }
+        if let Err(reason) = config.plugins.switches() {
+            findings.add("plugins.switches_file", reason);
+        }
         for (key, reason) in findings.0 {
             let origin = origin_of(&self.figment, &key);
             self.issues.push(Issue { key, reason, origin });

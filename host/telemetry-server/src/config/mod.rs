@@ -75,6 +75,7 @@ impl Config {
         let places = [
             ("plugins.path", &mut self.plugins.path, database.beside("plugins")),
             ("plugins.grants_file", &mut self.plugins.grants_file, database.beside("grants.toml")),
+            ("plugins.switches_file", &mut self.plugins.switches_file, database.beside("switches.toml")),
             (
                 "plugins.cache_path",
                 &mut self.plugins.cache_path,

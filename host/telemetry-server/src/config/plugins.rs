@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use telemetry_plugins::{FailureAction, Grant, Grants, Limits, PluginSettings, Tables};
 
 use super::check::Findings;
+use crate::live::switches::{self, Switches};
 
 /// Which plugins may load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +39,10 @@ pub struct PluginsConfig {
     pub path: Option<PathBuf>,
     /// The operator's grants; absent = `grants.toml` beside the database.
     pub grants_file: Option<PathBuf>,
+    /// What was switched on and off over HTTP; absent = `switches.toml` beside the database.
+    pub switches_file: Option<PathBuf>,
+    /// Whether the folder and these files are watched.
+    pub watch: bool,
     /// Where compiled plugins are kept; absent = the user's cache folder.
     pub cache_path: Option<PathBuf>,
     /// Where the key stands that authenticates them; absent = the user's state folder.
@@ -54,6 +59,10 @@ pub struct PluginsConfig {
     pub replaced: Vec<String>,
     /// MiB of the largest component file.
     pub max_file_mib: u32,
+    /// MiB of memory of the process that compiles a dropped-in file.
+    pub compile_memory_mib: u32,
+    /// Seconds of CPU time of it.
+    pub compile_seconds: u32,
     /// MiB of memory of a validator or an enricher.
     pub ingest_memory_mib: u32,
     /// MiB of memory of a metric.
@@ -79,6 +88,8 @@ impl Default for PluginsConfig {
         PluginsConfig {
             path: None,
             grants_file: None,
+            switches_file: None,
+            watch: true,
             cache_path: None,
             state_path: None,
             policy: Policy::Metadata,
@@ -87,6 +98,8 @@ impl Default for PluginsConfig {
             enabled: Vec::new(),
             replaced: Vec::new(),
             max_file_mib: 32,
+            compile_memory_mib: 2048,
+            compile_seconds: 120,
             ingest_memory_mib: 64,
             metric_memory_mib: 256,
             ingest_deadline_ms: 5,
@@ -118,10 +131,13 @@ impl PluginsConfig {
     /// What the component host is opened with: shipped plugins' grants from the configuration, the operator's from their file.
     ///
     /// # Errors
-    /// A sentence when the file of grants is there and cannot be used.
+    /// A sentence when the file of grants, or of what is switched, is there and cannot be used.
     pub fn settings(&self) -> Result<PluginSettings, String> {
         let mut grants = Grants(self.grants.clone());
         grants.extend(self.operators_grants()?);
+        let mut switches = self.switches()?;
+        switches.off.extend(self.disabled.iter().cloned());
+        switches.on.extend(self.enabled.iter().cloned());
         let mib = |mib: u32| (mib as usize) << 20;
         Ok(PluginSettings {
             policy: match self.policy {
@@ -133,8 +149,8 @@ impl PluginsConfig {
             grants,
             cache_path: self.cache_path.clone(),
             state_path: self.state_path.clone(),
-            off: self.disabled.iter().cloned().collect(),
-            on: self.enabled.iter().cloned().collect(),
+            off: switches.off,
+            on: switches.on,
             replaced: self.replaced.iter().cloned().collect(),
             without_shipped: false,
             config: self.config.clone(),
@@ -151,6 +167,7 @@ impl PluginsConfig {
                 ..Limits::default()
             },
             tables: Tables::default(),
+            compiler: None,
         })
     }
 
@@ -164,6 +181,11 @@ impl PluginsConfig {
         }
     }
 
+    /// What was switched over HTTP; without the file, nothing.
+    pub(super) fn switches(&self) -> Result<Switches, String> {
+        self.switches_file.as_deref().map_or(Ok(Switches::default()), switches::read)
+    }
+
     pub(super) fn check(&self, findings: &mut Findings) {
         if self.path.as_ref().is_some_and(|path| path.is_file()) {
             findings.add("plugins.path", "is a file, not a folder");
@@ -172,6 +194,8 @@ impl PluginsConfig {
             findings.add("plugins.grants_file", "is not there");
         }
         findings.range("plugins.max_file_mib", self.max_file_mib, 1, 1024);
+        findings.range("plugins.compile_memory_mib", self.compile_memory_mib, 64, 65_536);
+        findings.range("plugins.compile_seconds", self.compile_seconds, 1, 3600);
         findings.range("plugins.ingest_memory_mib", self.ingest_memory_mib, 1, 256);
         findings.range("plugins.metric_memory_mib", self.metric_memory_mib, 1, 256);
         findings.range("plugins.ingest_deadline_ms", self.ingest_deadline_ms, 1, 60_000);

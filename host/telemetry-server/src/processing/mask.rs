@@ -9,11 +9,11 @@ mod withhold;
 use std::sync::Arc;
 
 use telemetry_model::{DigestKey, Flag};
-use telemetry_plugins::{Leaf, Masking, Span};
+use telemetry_plugins::{Catalog, Leaf, Masking, Span};
 
 use super::decode;
 use super::pipeline::Job;
-use super::stages::{Arrival, Body, Stages, State, Work};
+use super::stages::{Arrival, Stages, State, Work};
 pub(super) use body::MaskedBody;
 use leaves::Leaves;
 
@@ -30,17 +30,17 @@ struct Hit<'t> {
 
 impl Stages {
     /// Masks the text of every event, and of every body that holds none.
-    pub(super) fn mask(&self, jobs: &[Job], bodies: &[Body], work: &mut Work<'_>) {
-        if !self.plugins.has_maskers() {
+    pub(super) fn mask(&self, plugins: &Catalog, jobs: &[Job], work: &mut Work) {
+        if !plugins.has_maskers() {
             return;
         }
         let key = self.store.digest_key();
-        let refused = body::refused(jobs, bodies, &work.texts);
+        let refused = body::refused(jobs, &work.texts);
         let sources: Vec<u64> = work.arrivals.iter().map(|arrival| arrival.source).chain(refused.iter().map(|body| body.source)).collect();
-        let masking = self.plugins.mask(&sources);
-        let mut list = List::new(masking, self.plugins.min_leaf_bytes(), self.plugins.wants_pointers());
+        let masking = plugins.mask(&sources);
+        let mut list = List::new(masking, plugins.min_leaf_bytes(), plugins.wants_pointers());
         let events = work.texts.iter().flatten();
-        let texts = events.flat_map(|(text, count)| std::iter::repeat_n(&**text, *count));
+        let texts = events.flat_map(|(text, count)| std::iter::repeat_n(text.as_str(), *count));
         for ((row, arrival), text) in (0..).zip(&work.arrivals).zip(texts) {
             list.event(row, text.get(arrival.place.clone()).unwrap_or_default());
         }
@@ -54,6 +54,7 @@ impl Stages {
         let mut events = (0..).zip(work.arrivals.iter_mut());
         for (job, text) in jobs.iter().zip(&work.texts) {
             let Ok((text, count)) = text else { continue };
+            let text = text.as_str();
             for ((row, arrival), (withheld, runs)) in events.by_ref().zip(rows.by_ref()).take(*count) {
                 let hits = take_row(&mut rest, row);
                 arrival.maskers = runs;

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use telemetry_plugins::Catalog;
+use telemetry_plugins::Registry;
 use telemetry_store::Store;
 use tokio::sync::oneshot;
 
@@ -49,7 +49,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn new(store: Store, plugins: Arc<Catalog>, settings: PipelineSettings) -> std::io::Result<Self> {
+    pub fn new(store: Store, plugins: Arc<Registry>, settings: PipelineSettings) -> std::io::Result<Self> {
         let workers = match settings.workers {
             0 => std::thread::available_parallelism()?.get(),
             count => count,
@@ -130,11 +130,13 @@ impl Stages {
     /// The write path, from bodies to the writer's queue.
     fn run(&self, jobs: Vec<Job>) {
         let (jobs, bodies) = self.receive(jobs);
-        let mut work = Work::decode(&jobs, &bodies);
-        self.mask(&jobs, &bodies, &mut work);
-        self.validate(&mut work);
+        let mut work = Work::decode(&jobs, bodies);
+        // Whatever is loaded meanwhile, these events are finished by the plugins that began with them.
+        let plugins = self.plugins.current();
+        self.mask(&plugins, &jobs, &mut work);
+        self.validate(&plugins, &mut work);
         self.normalize(&mut work);
-        self.enrich(&mut work);
-        self.submit(jobs, &bodies, work);
+        self.enrich(&plugins, &mut work);
+        self.submit(jobs, work);
     }
 }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use telemetry_model::{Flag, Reason};
-use telemetry_plugins::{Catalog, Severity, Violation};
+use telemetry_plugins::{Catalog, Registry, Severity, Violation};
 use telemetry_store::Store;
 
 use super::decode::{self, Refusal};
@@ -15,16 +15,23 @@ use super::normalize;
 use super::pipeline::Job;
 use super::quarantine::Claim;
 use super::unit::IngestError;
-pub(super) use work::{Arrival, State, Work};
+pub(super) use work::{Arrival, State, Text, Work};
 
 /// What the stages work with.
 pub(super) struct Stages {
     pub store: Store,
-    pub plugins: Arc<Catalog>,
+    pub plugins: Arc<Registry>,
 }
 
-/// The bytes of a body after decompression.
-pub(super) type Body = Result<Vec<u8>, Refusal>;
+/// The bytes of a body after decompression. Of one that cannot be decompressed, the bytes that were sent stand beside.
+pub(super) type Body = Result<Vec<u8>, Undecoded>;
+
+/// A body that holds no events, and why.
+#[derive(Debug)]
+pub(super) struct Undecoded {
+    pub(super) refusal: Refusal,
+    pub(super) bytes: Vec<u8>,
+}
 
 impl Stages {
     /// Undoes compression. A job for which there is no memory is answered and left out.
@@ -33,12 +40,12 @@ impl Stages {
     }
 
     /// Asks the validators: what they reject is refused, what they flag is flagged.
-    pub(super) fn validate(&self, work: &mut Work<'_>) {
+    pub(super) fn validate(&self, plugins: &Catalog, work: &mut Work) {
         let rows = work.decoded();
         if rows.0.is_empty() {
             return;
         }
-        let validation = self.plugins.validate(&rows);
+        let validation = plugins.validate(&rows);
         let said = validation.violations.into_iter().zip(validation.unvalidated).zip(validation.runs);
         for (arrival, ((violations, unvalidated), runs)) in work.decoded_mut().zip(said) {
             arrival.validators = runs;
@@ -53,7 +60,7 @@ impl Stages {
     }
 
     /// Types what may be stored; the rest is refused with everything that is wrong with it.
-    pub(super) fn normalize(&self, work: &mut Work<'_>) {
+    pub(super) fn normalize(&self, work: &mut Work) {
         let key = self.store.digest_key();
         for arrival in work.decoded_mut() {
             let State::Decoded(event) = arrival.take() else { continue };
@@ -74,12 +81,12 @@ impl Stages {
     }
 
     /// Lets the enrichers add their attributes.
-    pub(super) fn enrich(&self, work: &mut Work<'_>) {
+    pub(super) fn enrich(&self, plugins: &Catalog, work: &mut Work) {
         let rows = work.normalized();
         if rows.0.is_empty() {
             return;
         }
-        let enrichment = self.plugins.enrich(&rows);
+        let enrichment = plugins.enrich(&rows);
         let said = enrichment.derived.into_iter().zip(enrichment.runs);
         for (arrival, (derived, runs)) in work.normalized_mut().zip(said) {
             arrival.derived = derived;
@@ -98,11 +105,7 @@ fn receive(mut job: Job) -> Option<(Job, Body)> {
             None
         }
         Ok(body) => Some((job, Ok(body))),
-        Err(refusal) => {
-            // What was sent is kept for its digest.
-            job.unit.bytes = bytes;
-            Some((job, Err(refusal)))
-        }
+        Err(refusal) => Some((job, Err(Undecoded { refusal, bytes }))),
     }
 }
 

@@ -3,4 +3,5 @@
 
 mod desk;
 mod look;
+mod make;
 mod prove;

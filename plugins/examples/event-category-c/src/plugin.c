@@ -11,22 +11,11 @@ static const struct { const char *word, *category; } WORDS[] = {
     {"session", "session"}, {"conversation", "session"}, {"user", "session"},
 };
 
-static at_text category(at_text name) {
-    uint32_t len = 0;
-    while (len < name.len && name.ptr[len] != '.') len++;
+void enrich(const at_row *event, at_patch *out) {
+    at_text name, category = at_literal("other");
+    if (!at_get_text(event, "event.name", &name)) return;
+    at_text word = at_until(name, '.');
     for (uint32_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
-        if (at_equal((at_text){name.ptr, len}, at_literal(WORDS[i].word))) return at_literal(WORDS[i].category);
-    return at_literal("other");
-}
-
-/* One text column in, one text column out. */
-void enrich(const at_batch *in, at_batch *out) {
-    at_text_column name = at_read_text(in, 0);
-    at_text_writer writer = at_write_text(out, in->rows, 9);
-    for (uint32_t row = 0; row < in->rows; row++) {
-        at_text value;
-        if (at_get_text(&name, row, &value)) at_put_text(&writer, row, category(value));
-        else at_put_absent(&writer, row);
-    }
-    at_finish_text(&writer);
+        if (at_equal(word, at_literal(WORDS[i].word))) category = at_literal(WORDS[i].category);
+    at_set_text(out, "event.category.c", category);
 }

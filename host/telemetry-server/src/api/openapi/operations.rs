@@ -147,8 +147,33 @@ pub(super) const OPERATIONS: &[Operation] = &[
         COMPUTE,
     ),
     get("/v1/metrics/tokens", "tokens", "reports", "Tokens by model and in time", &[TOKENS, WINDOW], "Sums and series", COMPUTE),
-    get("/v1/plugins", "listPlugins", "server", "Every plugin with its state", &[], "items", &[400, 401]),
+    get("/v1/plugins", "listPlugins", "server", "Every plugin with its state", &[], "items, problem", &[400, 401]),
     get("/v1/plugins/{id}", "getPlugin", "server", "One plugin with its last log lines", &[ID], "The plugin", &[400, 401, 404]),
+    Operation {
+        method: "post",
+        ..get(
+            "/v1/plugins/reload",
+            "reloadPlugins",
+            "server",
+            "Loads what the drop-in folder and the files of grants and switches say now",
+            &[],
+            "items, as they are then",
+            &[401, 403, 409, 415],
+        )
+    },
+    Operation {
+        method: "put",
+        body: Some("{\"enabled\": true or false}"),
+        ..get(
+            "/v1/plugins/{id}/enabled",
+            "enablePlugin",
+            "server",
+            "Switches a plugin on or off, now and after each start",
+            &[ID],
+            "The plugin",
+            &[400, 401, 403, 404, 409, 415],
+        )
+    },
     get("/v1/overview", "getOverview", "server", "How much is stored, and the last model calls", &[], "counts, calls", READ),
     Operation {
         open: true,

@@ -1,14 +1,12 @@
 //! Bodies that hold no events. One that is JSON all the same is masked string by string; other text as one value, and when undoing what
 //! looks like escapes in it brings more to light, nothing of it is kept.
 
-use std::borrow::Cow;
-
 use telemetry_model::json::unescape;
 use telemetry_model::{DigestKey, JsonText};
 use telemetry_plugins::{Leaf, LeafField, LeafPart};
 
-use super::{Body, Hit, Job, List, splice, spliced};
-use crate::processing::decode::{Refusal, RefusalKind};
+use super::{Hit, Job, List, splice, spliced};
+use crate::processing::stages::{Text, Undecoded};
 use crate::processing::{quarantine, rows};
 
 /// What may be kept of a body.
@@ -29,14 +27,12 @@ pub(super) struct RefusedBody<'t> {
     unescaped: Option<String>,
 }
 
-type Text<'t> = Result<(Cow<'t, str>, usize), Refusal>;
-
 /// Those of which text would be kept.
-pub(super) fn refused<'t>(jobs: &[Job], bodies: &'t [Body], texts: &[Text<'_>]) -> Vec<RefusedBody<'t>> {
-    let all = jobs.iter().zip(bodies).zip(texts).enumerate();
-    all.filter_map(|(job, ((sent, body), text))| {
-        let refusal = text.as_ref().err().filter(|refusal| refusal.kind == RefusalKind::Malformed && !sent.unit.strict)?;
-        let text = quarantine::text(body.as_deref().ok()?, refusal)?;
+pub(super) fn refused<'t>(jobs: &[Job], texts: &'t [Result<(Text, usize), Undecoded>]) -> Vec<RefusedBody<'t>> {
+    let all = jobs.iter().zip(texts).enumerate();
+    all.filter_map(|(job, (sent, text))| {
+        let Undecoded { refusal, bytes } = text.as_ref().err().filter(|_| !sent.unit.strict)?;
+        let text = quarantine::text(bytes, refusal)?;
         let is_json = JsonText::parse(text).is_ok();
         let unescaped = (!is_json && text.contains('\\')).then(|| unescape(text));
         Some(RefusedBody { job, source: rows::source(&sent.unit.source, ""), text, is_json, unescaped })

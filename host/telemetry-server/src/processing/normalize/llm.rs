@@ -7,8 +7,7 @@ use super::facts::Reader;
 use super::messages::{self, Request};
 
 pub(super) fn facts(role: Role, is_error: bool, reader: &mut Reader<'_>, key: &DigestKey) -> Facts {
-    let request = if role == Role::Begin { request(reader) } else { Request::default() };
-    let messages = request.messages.map(|list| messages::digests(&list, key));
+    let request = if role == Role::Begin { request(reader, key) } else { Request::default() };
     let model = reader.text(&["llm.model"]).or(request.model).or_else(|| reader.text(&["llm.name"]));
     Facts::LlmCall(Box::new(LlmCallFacts {
         role,
@@ -25,14 +24,14 @@ pub(super) fn facts(role: Role, is_error: bool, reader: &mut Reader<'_>, key: &D
         total_tokens: reader.count(&["llm.usage.total_tokens", "llm.response.usage.total_tokens"]),
         is_error: is_error || reader.says_error(&["llm.status"]),
         error_type: reader.text(&["error.type"]),
-        messages,
+        messages: request.messages,
     }))
 }
 
-fn request(reader: &mut Reader<'_>) -> Request {
+fn request(reader: &mut Reader<'_>, key: &DigestKey) -> Request {
     const KEY: &str = "llm.request.data";
     let Some(data) = reader.given(KEY) else { return Request::default() };
-    messages::request(data).unwrap_or_else(|| {
+    messages::request(data, key).unwrap_or_else(|| {
         reader.flag("request-unreadable", KEY);
         Request::default()
     })

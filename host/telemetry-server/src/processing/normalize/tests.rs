@@ -197,6 +197,17 @@ fn a_message_digests_alike_in_every_form() {
 }
 
 #[test]
+fn a_message_too_wide_for_a_tree_counts_as_sent_and_leaves_its_neighbours() {
+    let wide = |last: &str| {
+        let message = format!(r#"{{"role":"user","content":[{}{last}]}}"#, "{},".repeat(40_000));
+        digests(&format!(r#"{{"llm.request.data":{{"messages":[{{"role":"user","content":"a"}},{message}]}}}}"#)).unwrap()
+    };
+    let (first, other, spaced) = (wide("1"), wide("2"), wide(" 1"));
+    assert_eq!((first.len(), first[0]), (2, other[0]));
+    assert!(first == wide("1") && first[1] != other[1] && first[1] != spaced[1]);
+}
+
+#[test]
 fn different_messages_digest_differently() {
     let message = |inner: &str| digests(&format!(r#"{{"llm.request.data":{{"messages":[{inner}]}}}}"#)).unwrap()[0];
     let all = [

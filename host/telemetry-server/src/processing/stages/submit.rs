@@ -1,6 +1,7 @@
 //! The last stage: to the writer's queue, and the reply when it has committed.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use telemetry_model::outcome::PluginRun;
@@ -8,25 +9,24 @@ use telemetry_model::{Flag, Outcome, Reason};
 use telemetry_store::{NewEvent, Reply, StoreError, WriteItem};
 use tokio::sync::oneshot;
 
-use super::super::decode::Refusal;
 use super::super::mask::MaskedBody;
 use super::super::pipeline::Job;
 use super::super::quarantine;
 use super::super::unit::{Answer, EventOutcome, IngestError, StrictDetail, Unit, Unread};
-use super::work::{Arrival, State, Work};
-use super::{Body, Stages};
+use super::work::{Arrival, State, Text, Work};
+use super::{Stages, Undecoded};
 
 type Sender<T> = oneshot::Sender<Result<T, IngestError>>;
 
 impl Stages {
     /// Hands each job's events to the writer; the writer's reply answers the job.
-    pub(in super::super) fn submit(&self, jobs: Vec<Job>, bodies: &[Body], work: Work<'_>) {
+    pub(in super::super) fn submit(&self, jobs: Vec<Job>, work: Work) {
         let mut arrivals = work.arrivals.into_iter();
         let mut joined = JoinedRuns::default();
-        for (((job, body), text), masked) in jobs.into_iter().zip(bodies).zip(work.texts).zip(work.bodies) {
+        for ((job, text), masked) in jobs.into_iter().zip(work.texts).zip(work.bodies) {
             match text {
-                Ok((text, count)) => self.events(job, &text, arrivals.by_ref().take(count).collect(), &mut joined),
-                Err(refusal) => self.body(job, body, refusal, masked),
+                Ok((text, count)) => self.events(job, text, arrivals.by_ref().take(count).collect(), &mut joined),
+                Err(undecoded) => self.body(job, undecoded, masked),
             }
         }
     }
@@ -36,21 +36,21 @@ impl Stages {
         self.send(vec![WriteItem::Quarantine(quarantine::unread(unread))], reply, |outcomes| quarantine_id(&outcomes).unwrap_or_default());
     }
 
-    fn body(&self, job: Job, body: &Body, refusal: Refusal, masked: Option<MaskedBody>) {
+    fn body(&self, job: Job, body: Undecoded, masked: Option<MaskedBody>) {
         let Job { unit, reply } = job;
+        let Undecoded { refusal, bytes } = body;
         if unit.strict {
             answer(reply, Answer::Refused { refusal, quarantine_id: None });
             return;
         }
-        let bytes = body.as_deref().unwrap_or(&unit.bytes);
-        let entry = quarantine::body(&unit, bytes, &refusal, masked, self.store.digest_key());
+        let entry = quarantine::body(&unit, &bytes, &refusal, masked, self.store.digest_key());
         self.send(vec![WriteItem::Quarantine(entry)], reply, move |outcomes| Answer::Refused {
             refusal,
             quarantine_id: quarantine_id(&outcomes),
         });
     }
 
-    fn events(&self, job: Job, text: &str, arrivals: Vec<Arrival>, joined: &mut JoinedRuns) {
+    fn events(&self, job: Job, text: Text, arrivals: Vec<Arrival>, joined: &mut JoinedRuns) {
         let Job { unit, reply } = job;
         if unit.strict {
             let details = strict_details(&arrivals);
@@ -63,8 +63,10 @@ impl Stages {
             answer(reply, Answer::Events(Vec::new()));
             return;
         }
+        // Only what is refused is kept as its text; the memory of the rest is needed for what is made of it.
+        let text = Some(text).filter(|_| !arrivals.iter().all(|arrival| matches!(arrival.state, State::Normalized(_))));
         let mut refused = Vec::new();
-        let item = |(index, arrival): (usize, Arrival)| self.item(&unit, text, index, arrival, joined, &mut refused);
+        let item = |(index, arrival): (usize, Arrival)| self.item(&unit, text.as_ref(), index, arrival, joined, &mut refused);
         let items = arrivals.into_iter().enumerate().map(item).collect();
         self.send(items, reply, |outcomes| Answer::Events(outcomes_of(outcomes, refused)));
     }
@@ -72,7 +74,7 @@ impl Stages {
     fn item(
         &self,
         unit: &Unit,
-        text: &str,
+        text: Option<&Text>,
         index: usize,
         arrival: Arrival,
         joined: &mut JoinedRuns,
@@ -88,12 +90,12 @@ impl Stages {
             }))),
             State::Refused(reasons, claim) => {
                 refused.push(RefusedEvent { index, reasons: reasons.clone(), name: claim.name.clone() });
-                let text = arrival.text.as_deref().unwrap_or_else(|| text.get(arrival.place).unwrap_or_default());
+                let text = refused_text(text, &arrival.text, arrival.place);
                 WriteItem::Quarantine(quarantine::event(unit, text, reasons, claim, self.store.digest_key()))
             }
             // Normalizing leaves none behind.
             State::Decoded(_) => {
-                let text = arrival.text.as_deref().unwrap_or_else(|| text.get(arrival.place).unwrap_or_default());
+                let text = refused_text(text, &arrival.text, arrival.place);
                 WriteItem::Quarantine(quarantine::event(unit, text, Vec::new(), Default::default(), self.store.digest_key()))
             }
         }
@@ -110,6 +112,11 @@ impl Stages {
             settle(&waiting, Err(error.into()));
         }
     }
+}
+
+/// The text of an event that is kept for being refused: what masking left of it, or as it was sent.
+fn refused_text<'t>(sent: Option<&'t Text>, masked: &'t Option<Box<str>>, place: Range<usize>) -> &'t str {
+    masked.as_deref().or_else(|| sent.map(|sent| sent.get(place))).unwrap_or_default()
 }
 
 /// Answers whoever still waits.

@@ -7,22 +7,42 @@ use std::sync::Arc;
 use telemetry_model::outcome::{Derived, PluginRun};
 use telemetry_model::{Flag, RawEvent, Reason};
 
-use super::super::decode::{self, Refusal};
+use super::super::decode::{self, Decoded, Refusal, Shape};
 use super::super::flags;
 use super::super::mask::MaskedBody;
 use super::super::normalize::Normalized;
 use super::super::pipeline::Job;
 use super::super::quarantine::Claim;
 use super::super::rows::{self, EventRows, RawRows};
-use super::Body;
+use super::{Body, Undecoded};
 
 /// All events of the joined units, those of a unit together and in input order.
-pub(in super::super) struct Work<'a> {
+pub(in super::super) struct Work {
     /// For each job its text and how many events it holds, or why its body is refused.
-    pub(in super::super) texts: Vec<Result<(Cow<'a, str>, usize), Refusal>>,
+    pub(in super::super) texts: Vec<Result<(Text, usize), Undecoded>>,
     /// For each job whose body is refused what may be kept of it, when there are maskers.
     pub(in super::super) bodies: Vec<Option<MaskedBody>>,
     pub(in super::super) arrivals: Vec<Arrival>,
+}
+
+/// The text that a job's events were read from: the body itself, or what became of it when it was mended.
+pub(in super::super) struct Text {
+    bytes: Vec<u8>,
+    /// Behind a byte order mark.
+    start: usize,
+}
+
+impl Text {
+    /// All of it.
+    pub(in super::super) fn as_str(&self) -> &str {
+        self.bytes.get(self.start..).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+
+    /// What stands at `place`.
+    pub(super) fn get(&self, place: Range<usize>) -> &str {
+        let bytes = self.bytes.get(place.start + self.start..place.end + self.start);
+        bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
 }
 
 /// One event.
@@ -49,18 +69,18 @@ pub(in super::super) enum State {
     Refused(Vec<Reason>, Claim),
 }
 
-impl<'a> Work<'a> {
+impl Work {
     /// Decodes the bodies of all jobs.
-    pub(in super::super) fn decode(jobs: &[Job], bodies: &'a [Body]) -> Self {
+    pub(in super::super) fn decode(jobs: &[Job], bodies: Vec<Body>) -> Self {
         let mut work =
             Work { texts: Vec::with_capacity(jobs.len()), bodies: vec![None; jobs.len()], arrivals: Vec::with_capacity(jobs.len()) };
         let none: Arc<[PluginRun]> = Arc::from([]);
         for (job, body) in jobs.iter().zip(bodies) {
-            let decoded = body.as_deref().map_err(Clone::clone).and_then(|bytes| decode::decode(bytes, job.unit.shape));
-            let text = decoded.map(|decoded| {
-                let count = decoded.items.len();
-                work.arrivals.extend(decoded.items.into_iter().map(|(item, place)| arrival(job, item, place, &none)));
-                (decoded.text, count)
+            let text = body.and_then(|bytes| {
+                let (text, items) = read(bytes, job.unit.shape)?;
+                let count = items.len();
+                work.arrivals.extend(items.into_iter().map(|(item, place)| arrival(job, item, place, &none)));
+                Ok((text, count))
             });
             work.texts.push(text);
         }
@@ -108,6 +128,18 @@ impl Arrival {
             flags::push_flag(&mut event.flags, flag);
         }
     }
+}
+
+type Items = Vec<(Result<RawEvent, Refusal>, Range<usize>)>;
+
+/// Decodes a body. Only one of the body and its mended copy is left.
+fn read(bytes: Vec<u8>, shape: Shape) -> Result<(Text, Items), Undecoded> {
+    let (start, mended, items) = match decode::decode(&bytes, shape) {
+        Ok(Decoded { text: Cow::Borrowed(text), items }) => (bytes.len() - text.len(), None, items),
+        Ok(Decoded { text: Cow::Owned(text), items }) => (0, Some(text.into_bytes()), items),
+        Err(refusal) => return Err(Undecoded { refusal, bytes }),
+    };
+    Ok((Text { bytes: mended.unwrap_or(bytes), start }, items))
 }
 
 fn arrival(job: &Job, item: Result<RawEvent, Refusal>, place: Range<usize>, none: &Arc<[PluginRun]>) -> Arrival {

@@ -1,0 +1,75 @@
+//! What serves now, and how it changes while the server runs.
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use crate::builds::Builds;
+use crate::catalog::{Catalog, CatalogError};
+use crate::engine::Host;
+use crate::open::cache;
+use crate::settings::PluginSettings;
+use crate::settle::Workshop;
+
+/// The catalog in force. A unit of work takes it once and finishes on it, whatever is loaded meanwhile.
+pub struct Registry {
+    workshop: Workshop,
+    current: RwLock<Arc<Catalog>>,
+    /// One change at a time.
+    changing: Mutex<()>,
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry").field("current", &self.current()).finish_non_exhaustive()
+    }
+}
+
+impl Registry {
+    /// Loads what [`Catalog::open`] does. With a compiler dropped-in files that are not in the cache are compiled apart: small ones
+    /// before this returns, large ones show as compiling. `built` is called whenever one is ready, and should lead to
+    /// [`Registry::reload`].
+    ///
+    /// # Errors
+    /// Only when there can be no engine.
+    pub fn open(settings: &PluginSettings, built: impl Fn() + Send + Sync + 'static) -> Result<Self, CatalogError> {
+        let host = Arc::new(Host::new().map_err(|error| CatalogError::Engine(format!("{error:#}")))?);
+        let cache = cache(settings, &host).map(Arc::new);
+        let builds = settings.compiler.clone().map(|compiler| {
+            let (host, cache) = (Arc::clone(&host), cache.clone());
+            Arc::new(Builds::new(host, cache, compiler, Box::new(built)))
+        });
+        let workshop = Workshop { host, cache, builds };
+        let mut catalog = Catalog::settled(&workshop, settings, None);
+        if let Some(builds) = &workshop.builds
+            && catalog.is_compiling()
+        {
+            builds.wait_for_small();
+            catalog = Catalog::settled(&workshop, settings, Some(&catalog));
+        }
+        Ok(Registry { workshop, current: RwLock::new(Arc::new(catalog)), changing: Mutex::new(()) })
+    }
+
+    /// What serves now. Take it once a unit of work.
+    pub fn current(&self) -> Arc<Catalog> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks at the folder and at what `settings` say now, and serves that. What did not change stays as it is, with its counters;
+    /// a file that does not load leaves the version before it serving. Blocks while small components are compiled.
+    pub fn reload(&self, settings: &PluginSettings) -> Arc<Catalog> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = Arc::new(Catalog::settled(&self.workshop, settings, Some(&self.current())));
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let former = std::mem::replace(&mut *current, Arc::clone(&next));
+        drop(current);
+        // Unloading code takes a moment that nobody should wait for with the lock.
+        drop(former);
+        next
+    }
+
+    /// Forgets what failed to compile, so that the next [`Registry::reload`] tries it again.
+    pub fn retry(&self) {
+        if let Some(builds) = &self.workshop.builds {
+            builds.forget();
+        }
+    }
+}
