@@ -158,7 +158,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             "Loads what the drop-in folder and the files of grants and switches say now",
             &[],
             "items, as they are then",
-            &[400, 401, 403, 409, 415],
+            &[401, 403, 409, 415],
         )
     },
     Operation {
