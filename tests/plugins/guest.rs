@@ -21,6 +21,8 @@ pub struct Guest {
     pub manifest: String,
     /// The core module.
     pub wat: String,
+    /// What its world has beside the contract: packages, the last with the world `guest`.
+    pub packages: &'static [&'static str],
 }
 
 impl Guest {
@@ -28,7 +30,7 @@ impl Guest {
     /// `value` may use `$row` and `$n` (s64; 0 when absent).
     pub fn enricher(id: &str, value: &str) -> Guest {
         let manifest = manifest(id, "enricher", &[(r#"attributes["llm.usage.n"]"#, "integer")], &[(&mark(id), "integer")]);
-        Guest { id: id.into(), kind: "enricher", manifest, wat: module("enricher", "", &ENRICHER.replace("VALUE", value)) }
+        Guest { id: id.into(), kind: "enricher", manifest, wat: module("enricher", "", &ENRICHER.replace("VALUE", value)), packages: &[] }
     }
 
     /// An enricher that answers every batch with the same columns of texts, whatever came in.
@@ -39,19 +41,25 @@ impl Guest {
              (func (export \"INTERFACE#enrich\") (param i32 i32 i32 i32 i32) (result i32) (i32.const 512))",
             answer.segments()
         );
-        Guest { id: id.into(), kind: "enricher", manifest, wat: module("enricher", "", &body) }
+        Guest { id: id.into(), kind: "enricher", manifest, wat: module("enricher", "", &body), packages: &[] }
     }
 
     /// A validator that reads `llm.usage.n`: for each row 0 fine, 1 reject, 2 flag, as `verdict` leaves it on the stack.
     pub fn validator(id: &str, verdict: &str) -> Guest {
         let manifest = manifest(id, "validator", &[(r#"attributes["llm.usage.n"]"#, "integer")], &[]);
-        Guest { id: id.into(), kind: "validator", manifest, wat: module("validator", "", &VALIDATOR.replace("VERDICT", verdict)) }
+        Guest {
+            id: id.into(),
+            kind: "validator",
+            manifest,
+            wat: module("validator", "", &VALIDATOR.replace("VERDICT", verdict)),
+            packages: &[],
+        }
     }
 
     /// A masker that replaces leaves beginning with `M` by `#`, loops on those beginning with `L` and traps on those beginning with `T`.
     pub fn masker(id: &str) -> Guest {
         let manifest = manifest(id, "masker", &[], &[]);
-        Guest { id: id.into(), kind: "masker", manifest, wat: module("masker", "", MASKER) }
+        Guest { id: id.into(), kind: "masker", manifest, wat: module("masker", "", MASKER), packages: &[] }
     }
 
     /// A metric over events that sums `llm.usage.n` by group in the column `total`. `take` runs for each row and may use `$n`; what
@@ -59,7 +67,7 @@ impl Guest {
     pub fn metric(id: &str, take: &str) -> Guest {
         let manifest = manifest(id, "metric", &[(r#"attributes["llm.usage.n"]"#, "integer")], &[("total", "integer")]);
         let imports = r#"(import "[export]INTERFACE" "[resource-new]accumulator" (func $new (param i32) (result i32)))"#;
-        Guest { id: id.into(), kind: "metric", manifest, wat: module("metric", imports, &METRIC.replace("TAKE", take)) }
+        Guest { id: id.into(), kind: "metric", manifest, wat: module("metric", imports, &METRIC.replace("TAKE", take)), packages: &[] }
     }
 
     /// The same guest with the first place of a piece of text in its module replaced.
@@ -70,6 +78,17 @@ impl Guest {
         self
     }
 
+    /// An enricher that sleeps as many milliseconds as `llm.usage.n` says before it marks a row; it asks for the clock of WASI.
+    pub fn sleeper(id: &str) -> Guest {
+        let imports = r#"(import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $timer (param i64) (result i32)))
+            (import "wasi:io/poll@0.2.0" "[method]pollable.block" (func $block (param i32)))"#;
+        let sleeps = "(call $block (call $timer (i64.mul (local.get $n) (i64.const 1000000)))) (local.get $n)";
+        let guest = Guest::enricher(id, "(local.get $n)");
+        let manifest = guest.manifest + "[capabilities]\nwasi = [\"clock\"]\n";
+        let wat = module("enricher", imports, &ENRICHER.replace("VALUE", sleeps));
+        Guest { id: id.into(), kind: "enricher", manifest, wat, packages: CLOCK }
+    }
+
     /// The same guest under another manifest.
     pub fn under(mut self, manifest: impl Into<String>) -> Guest {
         self.manifest = manifest.into();
@@ -78,7 +97,7 @@ impl Guest {
 
     /// The component with its manifest.
     pub fn bytes(&self) -> Vec<u8> {
-        let mut bytes = component(self.kind, &self.wat);
+        let mut bytes = component_with(self.kind, self.packages, &self.wat);
         append(&mut bytes, MANIFEST_SECTION, self.manifest.as_bytes());
         bytes
     }
@@ -155,6 +174,18 @@ fn escape(bytes: &[u8]) -> String {
 
 /// A core module for a world of `kind` as a component, without a manifest.
 pub fn component(kind: &str, wat: &str) -> Vec<u8> {
+    component_with(kind, &[], wat)
+}
+
+const CLOCK: &[&str] = &[
+    "package wasi:io@0.2.0; interface poll { resource pollable { block: func(); } }",
+    "package wasi:clocks@0.2.0; interface monotonic-clock {
+        use wasi:io/poll@0.2.0.{pollable}; subscribe-duration: func(when: u64) -> own<pollable>; }",
+    "package test:guest; world guest {
+        import wasi:clocks/monotonic-clock@0.2.0; include agent-telemetry:enricher/enricher-plugin@0.1.0-rc; }",
+];
+
+fn component_with(kind: &str, packages: &[&str], wat: &str) -> Vec<u8> {
     let mut module = wat::parse_str(wat).expect(wat);
     let mut resolve = Resolve::default();
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
@@ -163,7 +194,11 @@ pub fn component(kind: &str, wat: &str) -> Vec<u8> {
         let text = std::fs::read_to_string(wit.join(package).join(format!("{package}.wit"))).expect("a WIT file");
         last = Some(resolve.push_str(format!("{package}.wit"), &text).expect("WIT"));
     }
-    let world = resolve.select_world(&[last.expect("a package")], Some(&format!("{kind}-plugin"))).expect("a world");
+    for text in packages {
+        last = Some(resolve.push_str("package.wit", text).expect("WIT"));
+    }
+    let world = if packages.is_empty() { format!("{kind}-plugin") } else { "guest".to_owned() };
+    let world = resolve.select_world(&[last.expect("a package")], Some(&world)).expect("a world");
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("a module");
     ComponentEncoder::default().module(&module).expect("a module").validate(true).encode().expect("a component")
 }

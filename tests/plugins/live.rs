@@ -9,7 +9,7 @@ use super::{degraded, event, goes_on, outcomes, server, status};
 use crate::harness::Server;
 
 /// Asks until `there` is true; a test that waits for ever would tell nothing.
-fn until(what: &str, mut there: impl FnMut() -> bool) {
+pub(super) fn until(what: &str, mut there: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(60);
     while !there() {
         assert!(Instant::now() < end, "{what} does not come");

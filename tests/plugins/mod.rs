@@ -14,7 +14,9 @@ mod maskers;
 mod metrics;
 mod poison;
 mod refused;
+mod swaps;
 mod validators;
+mod waiting;
 
 use serde_json::{Value, json};
 

@@ -128,6 +128,12 @@ impl Catalog {
         self.maskers.failing()
     }
 
+    /// Whether a call for events may wait and so hold its thread: some plugin was granted WASI.
+    pub fn may_wait(&self) -> bool {
+        let enrichers = self.enrichers.iter().map(|enricher| &enricher.plugin);
+        self.validators.iter().chain(enrichers).any(|plugin| plugin.may_wait()) || self.maskers.may_wait()
+    }
+
     /// Asks every validator about every row.
     pub fn validate(&self, rows: &dyn Rows) -> Validation {
         validate(&self.validators, &self.limits, self.action, rows)

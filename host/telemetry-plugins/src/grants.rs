@@ -8,6 +8,7 @@ use telemetry_model::{Class, Field};
 
 use crate::manifest::{Manifest, PluginKind};
 use crate::settings::Policy;
+use crate::wasi::covering;
 
 /// `grants.toml`: a table for each plugin id.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -24,6 +25,8 @@ pub struct Grant {
     pub lookup: Vec<String>,
     /// Parts of WASI.
     pub wasi: Vec<String>,
+    /// Content that it may see although it may send to an address: pairs as `field -> IP:PORT`, the field as in `fields`.
+    pub send: Vec<String>,
     /// To be kept between batches.
     pub warm: bool,
     /// A masker only: to run on everything that is stored.
@@ -122,6 +125,10 @@ pub fn decide(manifest: &Manifest, grant: Option<&Grant>, derived: &DerivedClass
             }
         }
     }
+    for pair in unsent(manifest, grant, derived) {
+        reasons.push(format!("could send `{}`, which is content, to {}", pair.0, pair.1));
+        needed.send.push(format!("{} -> {}", pair.0, pair.1));
+    }
     for table in &manifest.capabilities.lookup {
         if !grant.lookup.contains(table) {
             reasons.push(format!("looks up in table `{table}`"));
@@ -129,7 +136,7 @@ pub fn decide(manifest: &Manifest, grant: Option<&Grant>, derived: &DerivedClass
         }
     }
     for part in &manifest.capabilities.wasi {
-        if !grant.wasi.contains(part) {
+        if covering(&grant.wasi, part).is_none() {
             reasons.push(format!("uses `{part}` of WASI"));
             needed.wasi.push(part.clone());
         }
@@ -143,6 +150,18 @@ pub fn decide(manifest: &Manifest, grant: Option<&Grant>, derived: &DerivedClass
         needed.mask = true;
     }
     if reasons.is_empty() { Ok(()) } else { Err(Refusal { reasons, toml: Some(toml_lines(&manifest.id, &needed)) }) }
+}
+
+/// Each field of content with each address it could be sent to, where no grant names the pair.
+fn unsent(manifest: &Manifest, grant: &Grant, derived: &DerivedClasses) -> Vec<(String, String)> {
+    let addresses: Vec<&str> = manifest.capabilities.wasi.iter().filter_map(|part| part.strip_prefix("address:")).collect();
+    let content = manifest.reads.iter().map(|read| &read.field).filter(|field| class_of(field, derived) == Class::Content);
+    let pairs = content.flat_map(|field| addresses.iter().map(move |address| (field, *address)));
+    let unnamed = pairs.filter(|(field, address)| {
+        let fields = grant.send.iter().filter_map(|pair| pair.rsplit_once(" -> ")).filter(|(_, to)| to == address);
+        !fields.into_iter().any(|(pattern, _)| covers(&[pattern.to_owned()], field))
+    });
+    unnamed.map(|(field, address)| (field.to_string(), address.to_owned())).collect()
 }
 
 /// Whether `patterns` grant `field`. All attributes as one are all of them, and the other way round.
@@ -161,7 +180,13 @@ fn covers(patterns: &[String], field: &Field) -> bool {
 
 fn toml_lines(id: &str, grant: &Grant) -> String {
     let mut lines = format!("[{id}]\n");
-    for (key, values) in [("fields", &grant.fields), ("lookup", &grant.lookup), ("wasi", &grant.wasi), ("declassify", &grant.declassify)] {
+    for (key, values) in [
+        ("fields", &grant.fields),
+        ("lookup", &grant.lookup),
+        ("wasi", &grant.wasi),
+        ("send", &grant.send),
+        ("declassify", &grant.declassify),
+    ] {
         if !values.is_empty() {
             let values = values.iter().map(|value| toml::Value::from(value.as_str()).to_string()).collect::<Vec<_>>().join(", ");
             // Writing to a string cannot fail.
@@ -240,6 +265,28 @@ mod tests {
         let grant = Grant { declassify: vec!["event.category".into()], ..Grant::default() };
         let declassified = written_classes(&deriving, Some(&grant), &DerivedClasses::new());
         assert_eq!(decided(&reading, "", &declassified), Ok(()));
+    }
+
+    #[test]
+    fn content_and_an_address_want_a_line_that_names_the_pair() {
+        let asks = reads("my.key") + "[capabilities]\nwasi = [\"address:10.0.0.1:9\"]\n";
+        let plugin = manifest("x", "validator", &asks);
+        let none = DerivedClasses::new();
+        let two = "[x]\nfields = ['*']\nwasi = [\"address:10.0.0.1:9\"]\n";
+        for (third, ok) in [
+            ("", false),
+            ("send = ['attributes[\"my.key\"] -> 10.0.0.1:9']", true),
+            ("send = ['* -> 10.0.0.1:9']", true),
+            ("send = ['* -> 10.0.0.1:99']", false),
+            ("send = ['attributes[\"other\"] -> 10.0.0.1:9']", false),
+        ] {
+            assert_eq!(decided(&plugin, &format!("{two}{third}"), &none).is_ok(), ok, "{third}");
+        }
+        let refusal = decide(&plugin, None, &none, &Policy::Open, "00").unwrap_err();
+        assert!(refusal.to_string().contains("could send `attributes[\"my.key\"]`"), "{refusal}");
+        assert_eq!(decided(&plugin, &refusal.toml.unwrap().replace("[x]", "[x]\nfields = ['*']"), &none), Ok(()));
+        let harmless = manifest("x", "validator", "[capabilities]\nwasi = [\"address:10.0.0.1:9\"]\n");
+        assert_eq!(decided(&harmless, two, &none), Ok(()));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline};
 
 use crate::ring::{MAX_LINE, Ring};
 use crate::settings::LookupTable;
-use crate::wasi::Wasi;
+use crate::wasi::{Granted, Wasi};
 use crate::wire::{WireLevel, clip};
 
 /// Past this wall time a call is ended whatever it used: the machine has no time for it.
@@ -44,6 +44,8 @@ pub(crate) struct GuestShared {
     pub(crate) memory_limit: usize,
     pub(crate) log_lines: u32,
     pub(crate) tables: Vec<(String, Arc<dyn LookupTable>)>,
+    /// What it was granted of WASI, if it asks for any.
+    pub(crate) wasi: Option<Granted>,
 }
 
 /// Why the host ended a call.
@@ -60,7 +62,8 @@ pub(crate) enum Ended {
 impl Guest {
     pub(crate) fn new(shared: Arc<GuestShared>, yields: bool) -> Self {
         let lines_left = shared.log_lines;
-        Guest { shared, memory: 0, lines_left, memory_refused: false, started: Instant::now(), cpu_end: 0, yields, wasi: None }
+        let wasi = shared.wasi.as_ref().map(|granted| Box::new(Wasi::new(granted)));
+        Guest { shared, memory: 0, lines_left, memory_refused: false, started: Instant::now(), cpu_end: 0, yields, wasi }
     }
 
     /// A call begins at `cpu` (of [`thread_cpu`]) and may use `budget` nanoseconds.

@@ -159,6 +159,11 @@ impl Maskers {
         self.down.iter().map(|(id, reason)| (id.to_string(), reason.clone())).chain(open).collect()
     }
 
+    /// Whether a call may hold its thread.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.on.iter().any(|masker| masker.plugin.may_wait())
+    }
+
     /// Raw leaves of fewer bytes need not be handed in.
     pub(crate) fn min_bytes(&self) -> usize {
         self.on.iter().map(|masker| masker.min_bytes()).min().unwrap_or(usize::MAX)

@@ -118,6 +118,11 @@ impl Metric {
         Metric { spec, plugin, read_types, output_types }
     }
 
+    /// Whether its calls may wait, and so hold a thread for a while.
+    pub fn may_wait(&self) -> bool {
+        self.plugin.may_wait()
+    }
+
     /// What it is.
     pub fn spec(&self) -> &MetricSpec {
         &self.spec

@@ -18,7 +18,7 @@ use crate::load::read::digest;
 use crate::manifest::{Manifest, PluginKind};
 use crate::ring::Ring;
 use crate::settings::{Limits, PluginSettings};
-use crate::wasi::{self, Waiting};
+use crate::wasi::{self, Granted, Waiting, covering};
 use crate::wire::{WireError, clip};
 
 /// CPU time of the start at load, nanoseconds: tables may be built, endless loops end.
@@ -82,7 +82,9 @@ impl Asked {
         let limits = call_limits(manifest, &settings.limits)?;
         let given = settings.config.get(&*manifest.id).cloned().unwrap_or_default();
         let config = serde_json::Value::from(manifest.config.fill(&given)?).to_string();
-        let derivation = derivation(manifest, &look.digest, &config);
+        let grants = settings.grants.of(&manifest.id).map_or(&[][..], |grant| &grant.wasi);
+        let wasi: Vec<&str> = manifest.capabilities.wasi.iter().filter_map(|part| covering(grants, part)).collect();
+        let derivation = derivation(manifest, &look.digest, &config, &wasi);
         Ok(Asked { look, config, limits, derivation })
     }
 }
@@ -101,6 +103,7 @@ impl Plugin {
             memory_limit: limits.memory_bytes,
             log_lines: settings.limits.log_lines,
             tables: tables(&manifest, settings)?,
+            wasi: granted(&manifest, settings)?,
         });
         let exports = exports(&manifest, component)?;
         let mut linker = Linker::new(&host.engine);
@@ -134,6 +137,11 @@ impl Plugin {
     /// What it says of itself.
     pub(crate) fn look(&self) -> Look {
         Look { manifest: Arc::clone(&self.manifest), digest: (&*self.version.digest).into() }
+    }
+
+    /// Whether its calls may wait, and so hold a thread for a while.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.callee.waiting.is_some()
     }
 
     /// Its breaker.
@@ -189,6 +197,15 @@ fn call_limits(manifest: &Manifest, limits: &Limits) -> Result<CallLimits, LoadE
     })
 }
 
+/// What it was granted of WASI.
+fn granted(manifest: &Manifest, settings: &PluginSettings) -> Result<Option<Granted>, LoadError> {
+    if manifest.capabilities.wasi.is_empty() {
+        return Ok(None);
+    }
+    let grants = settings.grants.of(&manifest.id).map_or(&[][..], |grant| &grant.wasi);
+    Granted::new(&manifest.capabilities, grants, &settings.environment).map(Some)
+}
+
 /// WASI, for a plugin that asks for it: it was granted then.
 fn waiting(linker: &mut Linker<Guest>, manifest: &Manifest, limits: &Limits) -> Result<Option<Waiting>, LoadError> {
     if manifest.capabilities.wasi.is_empty() {
@@ -231,8 +248,9 @@ fn exports(manifest: &Manifest, component: &Component) -> Result<Exports, LoadEr
     }
 }
 
-/// What makes results comparable: code, configuration, fields seen.
-fn derivation(manifest: &Manifest, code: &str, config: &str) -> String {
+/// What makes results comparable: code, configuration, fields seen, parts of WASI granted.
+fn derivation(manifest: &Manifest, code: &str, config: &str, wasi: &[&str]) -> String {
     let fields: Vec<_> = manifest.reads.iter().map(|read| format!("{} {}", read.field, read.ty.as_str())).collect();
-    digest(format!("{code}\n{config}\n{}", fields.join("\n")).as_bytes())
+    let wasi: String = wasi.iter().map(|part| format!("\nwasi {part}")).collect();
+    digest(format!("{code}\n{config}\n{}{wasi}", fields.join("\n")).as_bytes())
 }

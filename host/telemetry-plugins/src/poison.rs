@@ -101,8 +101,16 @@ fn skip(plugin: &Plugin, rows: &[u32], task: &mut dyn RowTask) -> bool {
 
 fn run_alone(plugin: &Plugin, rows: &dyn Rows, cut: &[u32], task: &mut dyn RowTask) {
     let mut failed = 0;
+    // One that may wait gets the time of two calls for all of them: others wait for it.
+    let patience = plugin.callee.waiting.as_ref().map(|waiting| (Instant::now(), waiting.limit.saturating_mul(2)));
     for row in cut {
         let chosen = std::slice::from_ref(row);
+        if patience.is_some_and(|(since, limit)| since.elapsed() >= limit) {
+            failed += 1;
+            plugin.counters.skip(1);
+            task.failed(*row, RunOutcome::Deadline, None);
+            continue;
+        }
         // What has failed so far may have opened it.
         if skip(plugin, chosen, task) {
             continue;

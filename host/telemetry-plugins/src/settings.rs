@@ -39,6 +39,8 @@ pub struct PluginSettings {
     pub limits: Limits,
     /// Tables that `lookup` can be granted on.
     pub tables: Tables,
+    /// The server's environment, of which single variables can be granted.
+    pub environment: BTreeMap<String, String>,
     /// Compiles dropped-in components apart; `None`: they are compiled where they are loaded. Only [`crate::Registry`] heeds it.
     pub compiler: Option<Compiler>,
 }

@@ -1,6 +1,6 @@
 //! The built parts of the server, made once at start and handed to every request.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::api::health::Degraded;
 use crate::config::{Config, ServerConfig};
 use crate::live::LivePlugins;
 use crate::processing::{Pipeline, PipelineSettings};
-use crate::server::StartError;
+use crate::server::{StartError, Surroundings};
 
 /// How long health waits for the writer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -42,15 +42,14 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the database, loads the plugins and starts the workers. Blocks for as long as that takes. `program`: this server's own
-    /// binary, to compile large plugins in a process apart.
+    /// Opens the database, loads the plugins and starts the workers. Blocks for as long as that takes.
     ///
     /// # Errors
     /// When a part cannot start; a plugin that cannot be loaded is not one.
-    pub fn open(config: Config, clock: Arc<dyn Clock>, program: Option<PathBuf>) -> Result<Self, StartError> {
+    pub fn open(config: Config, clock: Arc<dyn Clock>, surroundings: Surroundings) -> Result<Self, StartError> {
         let store = Store::open(config.store_settings())?;
         make_folder(config.plugins.path.as_deref());
-        let plugins = LivePlugins::open(config.plugins.clone(), program)?;
+        let plugins = LivePlugins::open(config.plugins.clone(), surroundings)?;
         let pool = MetricPool::start(config.plugins.metric_threads as usize, config.plugins.metric_queue as usize)
             .map_err(|_| StartError::Opening)?;
         let limit = Duration::from_secs(config.plugins.report_timeout_s);

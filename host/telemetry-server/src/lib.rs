@@ -14,4 +14,4 @@ pub mod server;
 
 pub use app::App;
 pub use config::Config;
-pub use server::{RunningServer, StartError, serve, serve_after};
+pub use server::{RunningServer, StartError, Surroundings, serve, serve_after};

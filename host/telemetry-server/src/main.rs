@@ -3,6 +3,7 @@
 mod arguments;
 mod commands;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use clap::Parser;
 use telemetry_model::time::SystemClock;
 use telemetry_plugins::Catalog;
 use telemetry_server::config::{self, Config, Policy};
-use telemetry_server::{logging, serve_after};
+use telemetry_server::{Surroundings, logging, serve_after};
 
 use arguments::{Action, Arguments, ConfigAction};
 
@@ -73,7 +74,7 @@ fn start(config: Config) -> anyhow::Result<()> {
     let runtime = builder.enable_all().build().context("starting the runtime")?;
     runtime.block_on(async {
         let stop = stop_signal()?;
-        let running = serve_after(config, Arc::new(SystemClock), std::env::current_exe().ok(), compile_apart).await?;
+        let running = serve_after(config, Arc::new(SystemClock), surroundings(), compile_apart).await?;
         tracing::info!(server.address = %running.addr, version = env!("CARGO_PKG_VERSION"), "listening");
         stop.await;
         tracing::info!("stopping");
@@ -81,6 +82,11 @@ fn start(config: Config) -> anyhow::Result<()> {
         tracing::info!("stopped");
         Ok(())
     })
+}
+
+fn surroundings() -> Surroundings {
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    Surroundings { program: std::env::current_exe().ok(), environment: std::env::vars_os().filter_map(text).collect() }
 }
 
 /// Says at start what the operator has opened.

@@ -7,6 +7,7 @@ mod socket;
 mod stream;
 mod unreadable;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -103,24 +104,32 @@ impl RunningServer {
     }
 }
 
+/// What the process stands in.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// This server's own binary: with it dropped-in plugins are compiled in a process apart.
+    pub program: Option<PathBuf>,
+    /// The environment, of which the operator may grant single variables to plugins.
+    pub environment: BTreeMap<String, String>,
+}
+
 /// Listens at once, opens the database and the plugins, and returns when requests are answered. Until then `/v1/health` says
 /// `starting` and other requests wait.
 ///
 /// # Errors
 /// When the address cannot be bound or guarded, or a part cannot be opened.
 pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<RunningServer, StartError> {
-    serve_after(config, clock, None, |_| ()).await
+    serve_after(config, clock, Surroundings::default(), |_| ()).await
 }
 
 /// [`serve`], with something that must be done before the parts are opened: it may block, requests wait for it as for the rest.
-/// `program` is this server's own binary: with it large plugins are compiled in a process apart.
 ///
 /// # Errors
 /// As [`serve`].
 pub async fn serve_after(
     config: Config,
     clock: Arc<dyn Clock>,
-    program: Option<PathBuf>,
+    surroundings: Surroundings,
     first: impl FnOnce(&Config) + Send + 'static,
 ) -> Result<RunningServer, StartError> {
     let bind_error = |source| StartError::Bind { host: config.server.host.clone(), port: config.server.port, source };
@@ -143,7 +152,7 @@ pub async fn serve_after(
 
     let opening = move || {
         first(&config);
-        App::open(config, clock, program)
+        App::open(config, clock, surroundings)
     };
     let opened = tokio::task::spawn_blocking(opening).await;
     let app = match opened {

@@ -1,4 +1,6 @@
-//! WASI: refused without a grant, empty with one, and no way to hold a thread.
+//! WASI: refused without a grant, empty but for what was granted, and no way to hold a thread.
+
+mod parts;
 
 use telemetry_model::Family;
 use telemetry_model::outcome::RunOutcome;
@@ -44,9 +46,9 @@ fn wasi_is_refused_unless_asked_for_and_granted() {
         assert_eq!(status.grant.as_deref(), Some(GRANT));
     }
     assert_eq!(Catalog::open(granted(&folder)).unwrap().statuses()[0].state, PluginState::Serving);
-    folder.put("sleeper", &sleeper("[capabilities]\nwasi = [\"clock\", \"address\"]\n"));
+    folder.put("sleeper", &sleeper("[capabilities]\nwasi = [\"clock\", \"network\"]\n"));
     let error = Catalog::open(granted(&folder)).unwrap().statuses().remove(0).error.unwrap();
-    assert!(error.contains("address") && error.contains("never links"), "{error}");
+    assert!(error.contains("network") && error.contains("never links"), "{error}");
 }
 
 #[test]

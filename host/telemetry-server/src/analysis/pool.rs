@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -13,7 +13,11 @@ type Job = Box<dyn FnOnce() + Send>;
 #[derive(Debug)]
 pub struct MetricPool {
     sender: SyncSender<Job>,
+    apart: Arc<Semaphore>,
 }
+
+/// Jobs on threads of their own, at one time.
+const APART: usize = 16;
 
 /// Why a job gave no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +42,7 @@ impl MetricPool {
             let receiver = Arc::clone(&receiver);
             thread::Builder::new().name(format!("metric-{index}")).spawn(move || work(&receiver))?;
         }
-        Ok(MetricPool { sender })
+        Ok(MetricPool { sender, apart: Arc::new(Semaphore::new(APART)) })
     }
 
     /// Runs `job` on a thread of the pool. A job whose caller has gone before its turn is not run.
@@ -56,6 +60,21 @@ impl MetricPool {
             TrySendError::Full(_) => PoolError::Full,
             TrySendError::Disconnected(_) => PoolError::Lost,
         })?;
+        answered.await.map_err(|_| PoolError::Lost)
+    }
+
+    /// Runs `job`, which may wait for something, on a thread of its own, so that no other waits with it.
+    ///
+    /// # Errors
+    /// [`PoolError`].
+    pub async fn run_apart<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, PoolError> {
+        let permit = Arc::clone(&self.apart).try_acquire_owned().map_err(|_| PoolError::Full)?;
+        let (answer, answered) = oneshot::channel();
+        let job = move || {
+            let _ = answer.send(job());
+            drop(permit);
+        };
+        thread::Builder::new().name("metric-apart".into()).spawn(job).map_err(|_| PoolError::Full)?;
         answered.await.map_err(|_| PoolError::Lost)
     }
 }

@@ -164,11 +164,19 @@ impl Reports {
         let (store, now) = (self.store.clone(), self.now());
         let waiting = StopWhenDropped(Stop::default());
         let stop = waiting.0.clone();
+        let may_wait = asked.iter().any(|(metric, _)| metric.may_wait());
         let job = move || {
             let snapshot = store.snapshot_until(&stop)?;
             asked.into_iter().map(|(metric, request)| compute(&snapshot, metric, request, now)).collect()
         };
-        match tokio::time::timeout(self.limit, self.pool.run(job)).await {
+        let answer = async {
+            match may_wait {
+                // Others' reports do not wait with it; as many may wait as reports may be asked.
+                true => self.pool.run_apart(job).await,
+                false => self.pool.run(job).await,
+            }
+        };
+        match tokio::time::timeout(self.limit, answer).await {
             Ok(done) => done?,
             Err(_) => Err(ReportError::TimedOut { limit: self.limit }),
         }

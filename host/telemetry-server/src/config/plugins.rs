@@ -168,6 +168,7 @@ impl PluginsConfig {
             },
             tables: Tables::default(),
             compiler: None,
+            environment: BTreeMap::new(),
         })
     }
 

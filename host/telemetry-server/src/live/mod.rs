@@ -4,20 +4,21 @@ mod changes;
 pub(crate) mod switches;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use telemetry_plugins::{Catalog, Compiler, PluginStatus, Registry};
 
 use crate::config::PluginsConfig;
-use crate::server::StartError;
+use crate::server::{StartError, Surroundings};
 use watch::{Scene, Teller, Watch};
 
 /// The plugins of a running server.
 pub struct LivePlugins {
     config: PluginsConfig,
     compiler: Option<Compiler>,
+    environment: BTreeMap<String, String>,
     registry: Arc<Registry>,
     /// Why the operator's files could not be used the last time; then what they said before holds.
     trouble: Mutex<Option<String>>,
@@ -41,11 +42,12 @@ pub enum SwitchError {
 }
 
 impl LivePlugins {
-    /// Loads what is there, and watches from then on if the configuration says so. `program`: this server's own, to compile apart.
+    /// Loads what is there, and watches from then on if the configuration says so.
     ///
     /// # Errors
     /// When the operator's files cannot be used, or there can be no engine. A plugin that does not load is no error.
-    pub fn open(config: PluginsConfig, program: Option<PathBuf>) -> Result<Arc<Self>, StartError> {
+    pub fn open(config: PluginsConfig, surroundings: Surroundings) -> Result<Arc<Self>, StartError> {
+        let Surroundings { program, environment } = surroundings;
         let compiler = program.map(|program| Compiler {
             program,
             args: ["plugin", "compile-one"].map(OsString::from).into(),
@@ -57,11 +59,13 @@ impl LivePlugins {
         let (teller, heard) = watch::channel();
         let mut settings = config.settings().map_err(StartError::Grants)?;
         settings.compiler.clone_from(&compiler);
+        settings.environment.clone_from(&environment);
         let registry = Arc::new(Registry::open(&settings, built(teller.clone()))?);
         changes::log(&[], &registry.current().statuses());
         let live = Arc::new(LivePlugins {
             config,
             compiler,
+            environment,
             registry,
             trouble: Mutex::default(),
             watch: OnceLock::new(),
@@ -93,6 +97,7 @@ impl LivePlugins {
             Ok(mut settings) => {
                 *self.trouble() = None;
                 settings.compiler.clone_from(&self.compiler);
+                settings.environment.clone_from(&self.environment);
                 let before = self.current().statuses();
                 let catalog = self.registry.reload(&settings);
                 changes::log(&before, &catalog.statuses());

@@ -151,6 +151,7 @@ impl Look {
         let Some(known) = self.scene.clone() else { return Ok(false) };
         let mut seen = known.now();
         if seen.is_same(&known) {
+            self.scene = Some(seen);
             return Ok(false);
         }
         let began = Instant::now();

@@ -12,6 +12,7 @@ mod pipeline;
 mod quarantine;
 mod queue;
 mod rows;
+mod spare;
 mod stages;
 mod unit;
 

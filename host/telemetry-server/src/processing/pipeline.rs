@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::budget::{Budget, Lease};
 use super::queue::Queue;
+use super::spare::Spare;
 use super::stages::{Stages, Work};
 use super::unit::{Answer, IngestError, Unit, Unread};
 
@@ -36,6 +37,7 @@ struct Shared {
     stages: Stages,
     queue: Queue<Job>,
     budget: Budget,
+    spare: Spare,
 }
 
 /// A unit and who waits for it.
@@ -55,7 +57,12 @@ impl Pipeline {
             count => count,
         };
         let queue = Queue::new(workers);
-        let shared = Arc::new(Shared { stages: Stages { store, plugins }, queue, budget: Budget::new(settings.budget_bytes) });
+        let shared = Arc::new(Shared {
+            stages: Stages { store, plugins },
+            queue,
+            budget: Budget::new(settings.budget_bytes),
+            spare: Spare::default(),
+        });
         let start = |number: usize| {
             let shared = shared.clone();
             std::thread::Builder::new().name(format!("ingest-{number}")).spawn(move || shared.work())
@@ -97,6 +104,7 @@ impl Pipeline {
             // A worker that panicked has been logged by the panic hook.
             let _ = worker.join();
         }
+        self.shared.spare.wait();
     }
 }
 
@@ -107,7 +115,7 @@ impl Drop for Pipeline {
 }
 
 impl Shared {
-    fn work(&self) {
+    fn work(self: &Arc<Self>) {
         loop {
             let (mut bytes, mut units) = (0usize, 0usize);
             let jobs = self.queue.take(|job| {
@@ -118,10 +126,39 @@ impl Shared {
             if jobs.is_empty() {
                 return;
             }
-            // Whoever waits for a unit that panicked finds its reply gone.
-            if catch_unwind(AssertUnwindSafe(|| self.stages.run(jobs))).is_err() {
-                tracing::error!("processing events panicked");
+            let jobs = match self.stages.plugins.current().may_wait() && self.spare.take() {
+                true => self.run_apart(jobs),
+                false => jobs,
+            };
+            self.run(jobs);
+        }
+    }
+
+    /// Runs `jobs` on a thread of their own; gives them back when there is none.
+    fn run_apart(self: &Arc<Self>, jobs: Vec<Job>) -> Vec<Job> {
+        let handed = Arc::new(Mutex::new(jobs));
+        let take = |handed: &Mutex<Vec<Job>>| std::mem::take(&mut *handed.lock().unwrap_or_else(PoisonError::into_inner));
+        let (shared, jobs) = (Arc::clone(self), Arc::clone(&handed));
+        let work = move || {
+            shared.run(take(&jobs));
+            shared.spare.give();
+        };
+        match std::thread::Builder::new().name("ingest-spare".into()).spawn(work) {
+            Ok(_) => Vec::new(),
+            Err(_) => {
+                self.spare.give();
+                take(&handed)
             }
+        }
+    }
+
+    fn run(&self, jobs: Vec<Job>) {
+        if jobs.is_empty() {
+            return;
+        }
+        // Whoever waits for a unit that panicked finds its reply gone.
+        if catch_unwind(AssertUnwindSafe(|| self.stages.run(jobs))).is_err() {
+            tracing::error!("processing events panicked");
         }
     }
 }

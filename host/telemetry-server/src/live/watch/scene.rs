@@ -12,21 +12,43 @@ use crate::config::PluginsConfig;
 pub(in crate::live) struct Scene {
     folder: Option<PathBuf>,
     files: Vec<PathBuf>,
+    listed: Listed,
     stamps: BTreeMap<PathBuf, Stamp>,
+}
+
+/// What is in the drop-in folder. Listing it would wake the system's watcher, so that is not done while it stays as it is.
+#[derive(Clone, Debug, Default)]
+struct Listed {
+    files: Vec<PathBuf>,
+    folder: Option<Stamp>,
+    /// How often it was listed with this stamp: a file may come within the grain of the folder's time.
+    times: u8,
+}
+
+impl Listed {
+    fn again(&self, path: &Path) -> Self {
+        let folder = Stamp::of(path);
+        let is_same = folder == self.folder;
+        if is_same && self.times >= 2 {
+            return self.clone();
+        }
+        let files = plugin_files(path).unwrap_or_default();
+        Listed { files, folder, times: if is_same { self.times + 1 } else { 0 } }
+    }
 }
 
 impl Scene {
     /// The drop-in folder and the operator's files, as they are now.
     pub(in crate::live) fn of(config: &PluginsConfig) -> Self {
         let files = [&config.grants_file, &config.switches_file].into_iter().flatten().cloned().collect();
-        let mut scene = Scene { folder: config.path.clone(), files, stamps: BTreeMap::new() };
-        scene.stamps = scene.look();
-        scene
+        Scene { folder: config.path.clone(), files, listed: Listed::default(), stamps: BTreeMap::new() }.now()
     }
 
     /// The same places as they are now.
     pub(super) fn now(&self) -> Self {
-        Scene { stamps: self.look(), ..self.clone() }
+        let listed = self.folder.as_deref().map(|folder| self.listed.again(folder)).unwrap_or_default();
+        let stamped = listed.files.iter().chain(&self.files).filter_map(|path| Some((path.clone(), Stamp::of(path)?)));
+        Scene { folder: self.folder.clone(), files: self.files.clone(), stamps: stamped.collect(), listed }
     }
 
     /// Whether nothing changed between the two.
@@ -37,11 +59,5 @@ impl Scene {
     /// The places to be told of.
     pub(super) fn places(&self) -> impl Iterator<Item = &Path> {
         self.folder.iter().chain(&self.files).map(PathBuf::as_path)
-    }
-
-    fn look(&self) -> BTreeMap<PathBuf, Stamp> {
-        let dropped = self.folder.as_deref().and_then(|folder| plugin_files(folder).ok()).unwrap_or_default();
-        let paths = dropped.into_iter().chain(self.files.iter().cloned());
-        paths.filter_map(|path| Some((path.clone(), Stamp::of(&path)?))).collect()
     }
 }
