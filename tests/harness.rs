@@ -79,6 +79,11 @@ impl Server {
         self.running = Some(self.runtime.block_on(serving).expect("the server starts"));
     }
 
+    /// The configuration it runs with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }

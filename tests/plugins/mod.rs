@@ -7,6 +7,7 @@ mod contract;
 mod enrichers;
 mod grants;
 mod guest;
+mod journal;
 mod labelled;
 mod live;
 mod load;

@@ -1,3 +1,4 @@
 //! Whole stories over HTTP and plain SQL.
 
 mod golden;
+mod journal;

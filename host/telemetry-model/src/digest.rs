@@ -38,7 +38,20 @@ impl DigestKey {
 
     /// The keyed digest of `bytes`.
     pub fn digest(&self, bytes: &[u8]) -> Digest {
-        self.digest_parts(&[bytes])
+        let mut out = [0; 16];
+        // The whole hash begins with the same bytes as the digest of pieces.
+        out.iter_mut().zip(blake3::keyed_hash(&self.0, bytes).as_bytes()).for_each(|(to, from)| *to = *from);
+        Digest(out)
+    }
+
+    /// A key of its own for what `purpose` names.
+    pub fn derive(&self, purpose: &str) -> DigestKey {
+        DigestKey(*blake3::keyed_hash(&self.0, purpose.as_bytes()).as_bytes())
+    }
+
+    /// All 256 bits of the keyed hash of `bytes`.
+    pub fn wide(&self, bytes: &[u8]) -> [u8; 32] {
+        *blake3::keyed_hash(&self.0, bytes).as_bytes()
     }
 
     /// The keyed digest of the concatenation of `parts`.
@@ -72,8 +85,30 @@ impl DigestHasher {
     }
 }
 
+impl fmt::Debug for DigestHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DigestHasher(..)")
+    }
+}
+
 impl fmt::Debug for DigestKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DigestKey(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_piece_and_many_give_the_same_digest() {
+        let key = DigestKey::new([7; 32]);
+        for text in ["", "a", "abcdefgh"] {
+            let (start, end) = text.split_at(text.len() / 2);
+            assert_eq!(key.digest(text.as_bytes()), key.digest_parts(&[start.as_bytes(), end.as_bytes()]));
+        }
+        assert_eq!(key.wide(b"x")[..16], key.digest(b"x").0);
+        assert_ne!(key.derive("a").digest(b"x"), key.derive("b").digest(b"x"));
     }
 }

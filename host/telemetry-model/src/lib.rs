@@ -7,6 +7,7 @@ pub mod digest;
 pub mod event;
 pub mod facts;
 pub mod field;
+pub mod journal;
 pub mod json;
 pub mod outcome;
 pub mod query;

@@ -193,4 +193,10 @@ pub trait RowSink {
     /// # Errors
     /// Ends the scan with the error.
     fn rows(&mut self, batch: Batch, group_count: u32) -> Result<(), Self::Error>;
+    /// Whether it wants [`RowSink::ids`].
+    fn wants_ids(&self) -> bool {
+        false
+    }
+    /// Ids of the rows of the next batch, in order: of the relation's rows; of a session `strings.id`.
+    fn ids(&mut self, _ids: &[i64]) {}
 }

@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use telemetry_model::journal::Handed;
 use telemetry_model::outcome::{Derived, PluginRun, RunOutcome};
 use telemetry_model::{Batch, BatchView, Family, Field, FieldType, JsonKind, JsonText, Rows, Value};
 
 use crate::call::{CallError, Live, Used};
+use crate::journal::Witness;
 use crate::plugin::{Exports, Plugin};
 use crate::poison::{Families, RowTask, run};
 use crate::runs::Outcomes;
@@ -21,6 +23,8 @@ pub struct Enrichment {
     pub derived: Vec<Vec<Derived>>,
     /// Which enrichers ran on the row.
     pub runs: Vec<Arc<[PluginRun]>>,
+    /// What each enricher was handed, if that is noted.
+    pub handed: Vec<Handed>,
 }
 
 /// An enricher and what a call of it needs beside.
@@ -46,16 +50,25 @@ pub(crate) fn enrich(enrichers: &[Enricher], limits: &Limits, rows: &dyn Rows) -
     let mut derived: Vec<Vec<Derived>> = (0..rows.len()).map(|_| Vec::with_capacity(keys)).collect();
     let mut outcomes = Outcomes::new(rows.len());
     let families = Families::of(rows);
+    let mut witness = Witness::new(rows.len());
     for enricher in enrichers {
         let before = if enricher.reads_derived { derived.clone() } else { Vec::new() };
         let overlay = Overlay { rows, derived: &before };
         let seen: &dyn Rows = if enricher.reads_derived { &overlay } else { rows };
-        let mut task = Task { enricher, rows, derived: &mut derived, outcomes: outcomes.column() };
+        witness.begin(enricher.plugin.recorder());
+        let mut task = Task { enricher, rows, derived: &mut derived, outcomes: outcomes.column(), witness: &mut witness };
         run(&enricher.plugin, limits, seen, &families, &mut task);
         let column = task.outcomes;
+        witness.end(&column, |row| said_of(&enricher.plugin, derived.get(row).map_or(&[], Vec::as_slice)));
         outcomes.push(&enricher.plugin.version, column);
     }
-    Enrichment { derived, runs: outcomes.finish() }
+    Enrichment { derived, runs: outcomes.finish(), handed: witness.finish() }
+}
+
+/// What `plugin` wrote for a row: keys and values.
+fn said_of<'a>(plugin: &'a Plugin, derived: &'a [Derived]) -> impl Iterator<Item = &'a str> {
+    let own = derived.iter().filter(|derived| Arc::ptr_eq(&derived.plugin, &plugin.version));
+    own.flat_map(|derived| [&*derived.key, derived.value.as_str()])
 }
 
 struct Task<'a> {
@@ -63,9 +76,14 @@ struct Task<'a> {
     rows: &'a dyn Rows,
     derived: &'a mut [Vec<Derived>],
     outcomes: Vec<Option<RunOutcome>>,
+    witness: &'a mut Witness,
 }
 
 impl RowTask for Task<'_> {
+    fn witness(&mut self) -> &mut Witness {
+        self.witness
+    }
+
     fn attempt(&mut self, chosen: &[u32], batch: &Batch, budget: u64) -> (Result<(), CallError>, Used) {
         let plugin = &self.enricher.plugin;
         let (answer, used) = plugin.callee.fresh(budget, |live| plugin.enrich(live, batch));

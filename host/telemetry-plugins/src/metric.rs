@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
+use telemetry_model::journal::RelationAccess;
 use telemetry_model::outcome::PluginVersion;
 use telemetry_model::query::RowSink;
 use telemetry_model::{Batch, BatchBuilder, BatchView, Class, Field, FieldType, Relation, Value};
 use wasmtime::component::ResourceAny;
 
 use crate::call::{CallError, Live};
+use crate::journal::QueryWitness;
 use crate::manifest::{Rollup, Schema, SchemaError};
 use crate::plugin::{Exports, Plugin};
 use crate::wire::{WireAnswer, WireBatch, WireError, expanded, headers};
@@ -149,7 +151,8 @@ impl Metric {
         self.plugin.counters.call(0, 0, used, opened.as_ref().err());
         let accumulator = opened.map_err(failed)?;
         let left = left.saturating_sub(used.0);
-        Ok(MetricRun { metric: Arc::clone(self), live: Some(live), accumulator, left, group_count: 0 })
+        let witness = self.plugin.recorder().map(|recorder| QueryWitness::new(&recorder));
+        Ok(MetricRun { metric: Arc::clone(self), live: Some(live), accumulator, left, group_count: 0, witness })
     }
 }
 
@@ -161,6 +164,7 @@ pub struct MetricRun {
     /// CPU time that is left, nanoseconds.
     left: u64,
     group_count: u32,
+    witness: Option<QueryWitness>,
 }
 
 impl std::fmt::Debug for MetricRun {
@@ -172,9 +176,22 @@ impl std::fmt::Debug for MetricRun {
 impl RowSink for MetricRun {
     type Error = MetricError;
 
+    fn wants_ids(&self) -> bool {
+        self.witness.is_some()
+    }
+
+    fn ids(&mut self, ids: &[i64]) {
+        if let Some(witness) = &mut self.witness {
+            witness.ids(ids);
+        }
+    }
+
     /// `update`: columns in the order of the spec's reads, then a last column of kind `group`.
     fn rows(&mut self, batch: Batch, group_count: u32) -> Result<(), MetricError> {
         self.group_count = self.group_count.max(group_count);
+        if let Some(witness) = &mut self.witness {
+            witness.handing(&batch);
+        }
         self.take_in(&batch, Taking::Rows)
     }
 }
@@ -230,11 +247,32 @@ impl MetricRun {
         self.take_in(&batch.finish(), Taking::States)
     }
 
+    /// What the plugin was handed so far and, when it has been evaluated, what it said. `None` when no row was, or nothing is noted.
+    pub fn take_access(&mut self) -> Option<RelationAccess> {
+        self.witness.take()?.finish()
+    }
+
     /// Evaluates: a row for each group, or several, in the plugin's order.
     ///
     /// # Errors
     /// How the plugin failed.
     pub fn finish(mut self) -> Result<Vec<MetricRow>, MetricError> {
+        self.answer()
+    }
+
+    /// [`MetricRun::finish`], after which [`MetricRun::take_access`] can still be asked.
+    ///
+    /// # Errors
+    /// How the plugin failed.
+    pub fn answer(&mut self) -> Result<Vec<MetricRow>, MetricError> {
+        let rows = self.evaluate()?;
+        if let Some(witness) = &mut self.witness {
+            witness.said(&rows);
+        }
+        Ok(rows)
+    }
+
+    fn evaluate(&mut self) -> Result<Vec<MetricRow>, MetricError> {
         let answer = self.ask(Asking::Evaluate)?;
         let view = match BatchView::check(&answer, &self.metric.output_types) {
             Ok(view) => view,
@@ -326,6 +364,9 @@ impl MetricRun {
 
     fn failed(&mut self, error: CallError) -> MetricError {
         self.live = None;
+        if let Some(witness) = &mut self.witness {
+            witness.failed(error.outcome());
+        }
         MetricError::Failed { id: self.metric.spec.id.clone(), error }
     }
 

@@ -1,6 +1,6 @@
 //! A plugin that serves: the last steps of the load path, and what all kinds have in common.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use telemetry_model::outcome::PluginVersion;
@@ -12,6 +12,7 @@ use crate::candidate::Look;
 use crate::counters::Counters;
 use crate::engine::{Host, MAX_MEMORY};
 use crate::guest::{Guest, GuestShared, link};
+use crate::journal::Recorder;
 use crate::load::LoadError;
 use crate::load::interface::export_of;
 use crate::load::read::digest;
@@ -35,6 +36,8 @@ pub(crate) struct Plugin {
     pub(crate) exports: Exports,
     pub(crate) ring: Arc<Ring>,
     pub(crate) counters: Counters,
+    /// Notes what it is handed, if that is noted.
+    recorder: RwLock<Option<Arc<Recorder>>>,
     breaker: Mutex<Breaker>,
 }
 
@@ -119,7 +122,10 @@ impl Plugin {
             derivation: derivation.into(),
             digest: look.digest.as_ref().into(),
         });
+        let grant = settings.grants.of(&manifest.id);
+        let recorder = settings.journal_key.as_ref().map(|key| Arc::new(Recorder::new(key, &manifest, &version, grant)));
         let plugin = Plugin {
+            recorder: RwLock::new(recorder),
             manifest,
             version,
             config: config.into(),
@@ -132,6 +138,21 @@ impl Plugin {
         };
         plugin.probe()?;
         Ok(plugin)
+    }
+
+    /// Notes what it is handed, if that is noted.
+    pub(crate) fn recorder(&self) -> Option<Arc<Recorder>> {
+        self.recorder.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// It goes on serving under what `settings` grant now.
+    pub(crate) fn regrant(&self, settings: &PluginSettings) {
+        let grant = settings.grants.of(&self.manifest.id);
+        let recorder = settings.journal_key.as_ref().map(|key| Arc::new(Recorder::new(key, &self.manifest, &self.version, grant)));
+        let mut current = self.recorder.write().unwrap_or_else(PoisonError::into_inner);
+        if !recorder.as_ref().zip(current.as_ref()).is_some_and(|(new, old)| new.is_same(old)) {
+            *current = recorder;
+        }
     }
 
     /// What it says of itself.

@@ -9,6 +9,7 @@ use telemetry_model::outcome::RunOutcome;
 use telemetry_model::{Batch, Family, Rows};
 
 use crate::call::{CallError, Used};
+use crate::journal::Witness;
 use crate::plugin::Plugin;
 use crate::project::{project, recycle};
 use crate::settings::Limits;
@@ -20,6 +21,8 @@ pub(crate) const HOST_TRIES: usize = 3;
 
 /// Takes what a plugin said of rows.
 pub(crate) trait RowTask {
+    /// Notes what the plugin is handed.
+    fn witness(&mut self) -> &mut Witness;
     /// Calls the plugin with `batch`, the projection of `chosen`, and keeps its answer if all of it is good.
     fn attempt(&mut self, chosen: &[u32], batch: &Batch, budget: u64) -> (Result<(), CallError>, Used);
     /// Row `row` failed alone, or was not tried.
@@ -133,6 +136,7 @@ fn run_alone(plugin: &Plugin, rows: &dyn Rows, cut: &[u32], task: &mut dyn RowTa
 
 /// One call; again when the host could not run it.
 fn call(plugin: &Plugin, chosen: &[u32], batch: &Batch, budget: u64, task: &mut dyn RowTask) -> Result<(), CallError> {
+    task.witness().handing(chosen, batch);
     let mut tries = 0;
     loop {
         let (result, used) = task.attempt(chosen, batch, budget);

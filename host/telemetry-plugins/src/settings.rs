@@ -43,6 +43,8 @@ pub struct PluginSettings {
     pub environment: BTreeMap<String, String>,
     /// Compiles dropped-in components apart; `None`: they are compiled where they are loaded. Only [`crate::Registry`] heeds it.
     pub compiler: Option<Compiler>,
+    /// The key of the database's digests, under which what plugins are handed is noted; `None` notes nothing.
+    pub journal_key: Option<telemetry_model::DigestKey>,
 }
 
 /// Who may load.

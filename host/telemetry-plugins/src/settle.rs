@@ -100,6 +100,7 @@ fn load_one(workshop: &Workshop, settings: &PluginSettings, candidate: &Candidat
     let Some(look) = candidate.claim() else { return Ok(EntryState::SwitchedOff) };
     let asked = Asked::new(look, settings)?;
     if let Some(plugin) = known.get(&*asked.derivation) {
+        plugin.regrant(settings);
         return Ok(EntryState::Serving(Arc::clone(plugin)));
     }
     match component(workshop, settings, candidate, &asked.look)? {

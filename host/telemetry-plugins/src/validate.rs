@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use telemetry_model::journal::Handed;
 use telemetry_model::outcome::{PluginRun, PluginVersion, RunOutcome};
 use telemetry_model::{Batch, Rows};
 
 use crate::call::{CallError, Live, Used};
+use crate::journal::Witness;
 use crate::manifest::raw::is_kebab;
 use crate::plugin::{Exports, Plugin};
 use crate::poison::{Families, RowTask, run};
@@ -51,6 +53,8 @@ pub struct Validation {
     pub unvalidated: Vec<Vec<Arc<PluginVersion>>>,
     /// Which validators ran on the row.
     pub runs: Vec<Arc<[PluginRun]>>,
+    /// What each validator was handed, if that is noted.
+    pub handed: Vec<Handed>,
 }
 
 /// Runs `plugins` over `rows`.
@@ -59,17 +63,29 @@ pub(crate) fn validate(plugins: &[Arc<Plugin>], limits: &Limits, action: Failure
         violations: (0..rows.len()).map(|_| Vec::new()).collect(),
         unvalidated: (0..rows.len()).map(|_| Vec::new()).collect(),
         runs: Vec::new(),
+        handed: Vec::new(),
     };
+    let mut witness = Witness::new(rows.len());
     let mut outcomes = Outcomes::new(rows.len());
     let families = Families::of(rows);
     for plugin in plugins {
-        let mut task = Task { plugin, action, validation: &mut validation, outcomes: outcomes.column() };
+        witness.begin(plugin.recorder());
+        let mut task = Task { plugin, action, validation: &mut validation, outcomes: outcomes.column(), witness: &mut witness };
         run(plugin, limits, rows, &families, &mut task);
         let column = task.outcomes;
+        let found = &validation.violations;
+        witness.end(&column, |row| said_of(plugin, found.get(row).map_or(&[], Vec::as_slice)));
         outcomes.push(&plugin.version, column);
     }
     validation.runs = outcomes.finish();
+    validation.handed = witness.finish();
     validation
+}
+
+/// What `plugin` says of a row, in parts.
+fn said_of<'a>(plugin: &'a Plugin, found: &'a [Violation]) -> impl Iterator<Item = &'a str> {
+    let own = found.iter().filter(|violation| Arc::ptr_eq(&violation.plugin, &plugin.version));
+    own.flat_map(|said| [&*said.field, &*said.code, &*said.message, if said.severity == Severity::Reject { "reject" } else { "flag" }])
 }
 
 struct Task<'a> {
@@ -77,9 +93,14 @@ struct Task<'a> {
     action: FailureAction,
     validation: &'a mut Validation,
     outcomes: Vec<Option<RunOutcome>>,
+    witness: &'a mut Witness,
 }
 
 impl RowTask for Task<'_> {
+    fn witness(&mut self) -> &mut Witness {
+        self.witness
+    }
+
     fn attempt(&mut self, chosen: &[u32], batch: &Batch, budget: u64) -> (Result<(), CallError>, Used) {
         let (answer, used) = self.plugin.callee.fresh(budget, |live| self.plugin.validate(live, batch));
         (answer.and_then(|found| self.keep(chosen, found)), used)

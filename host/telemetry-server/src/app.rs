@@ -7,13 +7,14 @@ use std::time::Duration;
 use telemetry_model::{Clock, Outcome, Timestamp};
 use telemetry_plugins::{PluginState, PluginStatus};
 use telemetry_store::{Store, StoreError, SubmitError};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::analysis::pool::MetricPool;
 use crate::analysis::report::Reports;
 use crate::api::answers::Answers;
 use crate::api::health::Degraded;
 use crate::config::{Config, ServerConfig};
+use crate::journal::Journal;
 use crate::live::LivePlugins;
 use crate::processing::{Pipeline, PipelineSettings};
 use crate::server::{StartError, Surroundings};
@@ -37,6 +38,8 @@ pub struct App {
     pub reports: Reports,
     /// The write path.
     pub pipeline: Pipeline,
+    /// At most one verification of the journal at a time.
+    pub audits: Arc<Semaphore>,
     /// Memory of answers.
     pub answers: Answers,
 }
@@ -49,14 +52,15 @@ impl App {
     pub fn open(config: Config, clock: Arc<dyn Clock>, surroundings: Surroundings) -> Result<Self, StartError> {
         let store = Store::open(config.store_settings())?;
         make_folder(config.plugins.path.as_deref());
-        let plugins = LivePlugins::open(config.plugins.clone(), surroundings)?;
+        let journal = Journal::new(store.clone(), clock.clone(), config.plugins.journal);
+        let plugins = LivePlugins::open(config.plugins.clone(), surroundings, journal)?;
         let pool = MetricPool::start(config.plugins.metric_threads as usize, config.plugins.metric_queue as usize)
             .map_err(|_| StartError::Opening)?;
         let limit = Duration::from_secs(config.plugins.report_timeout_s);
         let reports = Reports::new(store.clone(), plugins.registry(), clock.clone(), pool, limit);
         let pipeline = Pipeline::new(store.clone(), plugins.registry(), pipeline_settings(&config.server)).map_err(StartError::Workers)?;
         let answers = Answers::new(config.server.max_answers_bytes());
-        Ok(App { started_at: clock.now(), config, clock, store, plugins, reports, pipeline, answers })
+        Ok(App { started_at: clock.now(), config, clock, store, plugins, reports, pipeline, audits: Arc::new(Semaphore::new(1)), answers })
     }
 
     /// Why events cannot be stored whole or read, if so: a write must come back, a row must be readable, and every masker that is on

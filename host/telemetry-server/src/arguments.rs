@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use telemetry_server::config::{FlagValue, Sources};
 
+use crate::commands::audit::AuditAction;
 use crate::commands::plugin::PluginAction;
 
 /// A self-hosted server for telemetry of AI agents.
@@ -47,6 +48,9 @@ pub enum Action {
     /// Makes, looks at and prepares plugins
     #[command(subcommand)]
     Plugin(PluginAction),
+    /// Proves what plugins were handed
+    #[command(subcommand)]
+    Audit(AuditAction),
 }
 
 /// Looks at the configuration.

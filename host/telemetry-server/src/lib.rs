@@ -5,7 +5,9 @@
 pub mod analysis;
 pub mod api;
 pub mod app;
+pub mod audit;
 pub mod config;
+pub mod journal;
 pub mod live;
 pub mod logging;
 pub mod processing;

@@ -40,6 +40,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             writeln!(out, "the configuration is fine").context("printing")?;
         }
         Some(Action::Plugin(action)) => return commands::plugin::run(action, &|| Ok(load()?.config)),
+        Some(Action::Audit(action)) => return commands::audit::run(action, &|| Ok(load()?.config)),
         None => start(load()?.config)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -22,6 +22,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/health", get(api::health::health))
         .route("/v1/plugins/reload", post(api::plugins::reload))
         .route("/v1/plugins/{id}/enabled", put(api::plugins::enable))
+        .route("/v1/plugins/{id}/access", get(api::access::access))
+        .route("/v1/audit/verify", get(api::audit::verify))
         .route("/openapi.json", get(api::openapi::document))
         .route_layer(from_fn_with_state(app.clone(), guard::admin))
         .fallback(api::error::unknown_route)

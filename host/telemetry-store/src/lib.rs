@@ -8,6 +8,7 @@ mod error;
 mod health;
 mod indexed;
 mod item;
+mod journal;
 mod open;
 mod overview;
 mod prepare;
@@ -23,8 +24,9 @@ mod writer;
 pub use error::{StoreError, SubmitError};
 pub use indexed::IndexProgress;
 pub use item::{NewEvent, QuarantineEntry, QuarantinedBody, WriteItem};
+pub use journal::{AccessRow, EntryKind, EntryRow, Head, JournalRead, NewEntry, SeenBy, SubjectTotals, Uncovered};
 pub use overview::{Counts, Overview, RecentCall};
-pub use prepare::PreparedEvent;
+pub use prepare::{PreparedEvent, kept_place};
 pub use read::{
     Activity, AgentOrder, AgentPage, AgentQuery, AgentRow, AlertCounts, AlertPage, AlertQuery, AlertRow, AttributeMap, EventCursor,
     EventPage, EventQuery, EventScan, Provenance, QuarantineItem, QuarantinePage, QuarantineQuery, QuarantinedEvent, ScanError,

@@ -214,6 +214,16 @@ fn split(attributes: Attributes, key: &DigestKey) -> (Vec<(Box<str>, JsonText)>,
     (own, Some(Context { digest, attributes: process, environment }))
 }
 
+/// Where the store gives the attribute `key` back among those of its event: own ones first, then those of the process, then those of
+/// the environment. Within a place the order is the one sent.
+pub fn kept_place(key: &str) -> u8 {
+    match part(key) {
+        Part::Own => 0,
+        Part::Process => 1,
+        Part::Environment => 2,
+    }
+}
+
 enum Part {
     Own,
     Process,

@@ -21,6 +21,8 @@ pub struct StoreSettings {
     pub max_pages: Option<u32>,
     /// Pages of write-ahead log after which they are copied into the file, on a thread of its own.
     pub checkpoint_pages: u32,
+    /// A file outside of the database that keeps the end of the journal's chain.
+    pub journal_head_path: Option<PathBuf>,
     /// Silence after which calls without messages no longer belong to one conversation, nanoseconds.
     pub conversation_silence: i64,
     /// Keys of attributes whose values filters seek instead of scanning for them; each once.
@@ -39,6 +41,7 @@ impl StoreSettings {
             page_size: 4_096,
             max_pages: None,
             checkpoint_pages: 16_000,
+            journal_head_path: None,
             conversation_silence: 30 * 60 * 1_000_000_000,
             indexed_attributes: Vec::new(),
         }

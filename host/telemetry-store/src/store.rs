@@ -6,12 +6,14 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Sender, unbounded};
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::Connection;
+use telemetry_model::journal::Handed;
 use telemetry_model::{DigestKey, Timestamp};
 
 use crate::error::{StoreError, SubmitError};
 use crate::health::WriteHealth;
 use crate::indexed::IndexedKey;
 use crate::item::{NewEvent, WriteItem};
+use crate::journal::{NewEntry, Notes, Orphans};
 use crate::open;
 use crate::prepare::PreparedEvent;
 use crate::settings::StoreSettings;
@@ -30,6 +32,7 @@ struct Shared {
     readers: RwLock<Option<r2d2::Pool<SqliteConnectionManager>>>,
     queue_bytes: usize,
     queued: Arc<Queued>,
+    orphans: Arc<Orphans>,
     jobs: RwLock<Option<Sender<Job>>>,
     writer: Mutex<Option<JoinHandle<Connection>>>,
     /// Given up last, when the writer has ended.
@@ -46,12 +49,20 @@ impl Store {
         let readers = open::readers(&settings)?;
         let (jobs, waiting) = unbounded();
         let queued = Arc::new(Queued::default());
+        let orphans = Arc::new(Orphans::default());
         let queue_bytes = settings.queue_bytes;
         let path = settings.path.clone();
         let health = Arc::new(WriteHealth::new());
         let (counted, told) = (Arc::clone(&queued), Arc::clone(&health));
-        let writer =
-            Writer { jobs: waiting, queued: counted, health: told, key: file.key.clone(), indexed: file.indexed.clone(), settings };
+        let writer = Writer {
+            jobs: waiting,
+            queued: counted,
+            health: told,
+            key: file.key.clone(),
+            indexed: file.indexed.clone(),
+            settings,
+            orphans: Arc::clone(&orphans),
+        };
         let connection = file.connection;
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
@@ -68,6 +79,7 @@ impl Store {
                 readers: RwLock::new(Some(readers)),
                 queue_bytes,
                 queued,
+                orphans,
                 jobs: RwLock::new(Some(jobs)),
                 writer: Mutex::new(Some(thread)),
                 _lock: file.lock,
@@ -92,7 +104,24 @@ impl Store {
     /// # Errors
     /// When too many bytes wait, or the store is closed; then `reply` is dropped.
     pub fn submit(&self, items: Vec<WriteItem>, reply: Reply) -> Result<(), SubmitError> {
-        self.queue(Job::new(items, reply, false))
+        self.queue(Job::new(items, Notes::default(), reply, false))
+    }
+
+    /// [`Store::submit`], and notes in the journal what plugins were handed of the items at `time`: rows count from the first item.
+    ///
+    /// # Errors
+    /// As [`Store::submit`]; then the next entry says that the rows were not stored.
+    pub fn submit_handed(&self, items: Vec<WriteItem>, handed: Vec<Handed>, time: Timestamp, reply: Reply) -> Result<(), SubmitError> {
+        self.queue(Job::new(items, Notes { handed, time, entry: None }, reply, false))
+    }
+
+    /// Appends an entry to the journal with whatever else is written; `reply` is called when it is durable.
+    ///
+    /// # Errors
+    /// As [`Store::submit`].
+    pub fn journal(&self, entry: NewEntry, reply: Reply) -> Result<(), SubmitError> {
+        let notes = Notes { handed: Vec::new(), time: entry.time, entry: Some(entry) };
+        self.queue(Job::new(Vec::new(), notes, reply, false))
     }
 
     /// Asks the writer whether events can be stored, by a write of its own that joins what waits. A write that went well is believed
@@ -102,13 +131,14 @@ impl Store {
     /// When the store is closed; then `reply` is dropped.
     pub fn check_writes(&self, now: Timestamp, reply: Reply) -> Result<(), SubmitError> {
         let probe = self.shared.health.is_due(now);
-        self.queue(Job::new(Vec::new(), reply, probe))
+        self.queue(Job::new(Vec::new(), Notes::default(), reply, probe))
     }
 
-    fn queue(&self, job: Job) -> Result<(), SubmitError> {
+    fn queue(&self, mut job: Job) -> Result<(), SubmitError> {
         let bytes = job.bytes;
         // A request larger than the whole queue is taken when nothing else of its kind waits.
         if !self.shared.queued.add(bytes, self.shared.queue_bytes) {
+            self.shared.orphans.add(job.rest_of_notes().handed);
             return Err(SubmitError::Overloaded);
         }
         let sent = match self.shared.jobs.read() {

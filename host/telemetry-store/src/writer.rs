@@ -36,11 +36,13 @@ use crate::error::StoreError;
 use crate::health::WriteHealth;
 use crate::indexed::IndexedKey;
 use crate::item::WriteItem;
+use crate::journal::{HeadFile, Orphans};
 use crate::settings::StoreSettings;
 use checkpoint::Checkpoints;
 use indexed::Upkeep;
 use job::GROUP_BYTES;
 pub(crate) use job::{Job, Queued};
+pub(crate) use shared_rows::outcome_word;
 use transaction::Transaction;
 
 /// Called with one outcome an item, in order, once they are durable.
@@ -57,13 +59,16 @@ pub(crate) struct Writer {
     pub(crate) key: DigestKey,
     pub(crate) indexed: Vec<IndexedKey>,
     pub(crate) settings: StoreSettings,
+    pub(crate) orphans: Arc<Orphans>,
 }
 
 impl Writer {
     /// Writes until all senders are gone and the queue is empty, then copies the log into the file.
     pub(crate) fn run(self, connection: &Connection) {
         let checkpoints = Checkpoints::start(&self.settings);
-        let mut transaction = match Transaction::new(connection, &self.key, self.settings.conversation_silence, &self.indexed) {
+        let head = HeadFile::start(self.settings.journal_head_path.clone());
+        let (silence, orphans) = (self.settings.conversation_silence, Arc::clone(&self.orphans));
+        let mut transaction = match Transaction::new(connection, &self.key, silence, &self.indexed, orphans) {
             Ok(transaction) => transaction,
             Err(error) => return self.refuse(&StoreError::sqlite("prepare the statements of the writer", error)),
         };
@@ -74,10 +79,12 @@ impl Writer {
             let idle = group.is_empty() && large.is_empty();
             if !group.is_empty() {
                 self.write(&mut transaction, group);
+                head.moved(transaction.head());
                 checkpoints.after_commit(connection);
             }
             if let Some(job) = large.pop_front() {
                 large.extend(self.write_part(&mut transaction, job));
+                head.moved(transaction.head());
                 checkpoints.after_commit(connection);
             }
             since_upkeep += 1;
@@ -88,6 +95,7 @@ impl Writer {
             }
         }
         drop(transaction);
+        head.finish();
         checkpoints.finish(connection);
     }
 
@@ -121,11 +129,13 @@ impl Writer {
     /// The next part of a large request, in a transaction of its own; the job when more is left. After a failure what earlier parts
     /// stored stays, and the reply says what that is.
     fn write_part(&self, transaction: &mut Transaction<'_>, mut job: Job) -> Option<Job> {
-        let part = job.take_part();
-        match transaction.write(std::iter::once(part.as_slice()), None) {
+        let (part, notes) = job.take_part();
+        match transaction.write(std::iter::once((part.as_slice(), &notes)), None) {
             Ok(outcomes) => job.outcomes.extend(outcomes.into_iter().flatten()),
             Err(error) => {
                 tracing::error!(error = %error, "store.write.failed");
+                transaction.not_stored(notes);
+                transaction.not_stored(job.rest_of_notes());
                 let error = StoreError::sqlite("store events", error);
                 if error.is_of_the_disk() {
                     self.health.failed(part.iter().map(WriteItem::bytes).sum());
@@ -147,7 +157,7 @@ impl Writer {
 
     fn write(&self, transaction: &mut Transaction<'_>, group: Vec<Job>) {
         let probe = group.iter().any(|job| job.probe).then(|| self.health.probe_bytes());
-        match transaction.write(group.iter().map(|job| job.items.as_slice()), probe) {
+        match transaction.write(group.iter().map(|job| (job.items.as_slice(), &job.notes)), probe) {
             Ok(outcomes) => {
                 if probe.is_some() || group.iter().any(|job| !job.items.is_empty()) {
                     self.health.worked();
@@ -170,7 +180,10 @@ impl Writer {
                 if error.is_of_the_disk() {
                     self.health.failed(group.iter().map(|job| job.bytes).sum());
                 }
-                group.into_iter().for_each(|job| self.answer(job, Err(error.clone())));
+                for mut job in group {
+                    transaction.not_stored(job.rest_of_notes());
+                    self.answer(job, Err(error.clone()));
+                }
             }
         }
     }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use telemetry_model::journal::RelationAccess;
 use telemetry_model::query::{Filter, GroupKey, GroupValue, RowQuery};
 use telemetry_model::{Clock, Field, Relation, Timestamp};
 use telemetry_plugins::{CallError, Metric, MetricError, MetricRun, MetricSpec, MetricUnavailable, Registry};
-use telemetry_store::{ScanError, Snapshot, Stop, Store, StoreError};
+use telemetry_store::{EntryKind, NewEntry, ScanError, Snapshot, Stop, Store, StoreError, SubmitError};
+use tokio::sync::oneshot;
 
 use super::fill::TooManyGroups;
 use super::params::InvalidParams;
@@ -167,7 +169,12 @@ impl Reports {
         let may_wait = asked.iter().any(|(metric, _)| metric.may_wait());
         let job = move || {
             let snapshot = store.snapshot_until(&stop)?;
-            asked.into_iter().map(|(metric, request)| compute(&snapshot, metric, request, now)).collect()
+            let mut accesses = Vec::new();
+            let reports = asked.into_iter().map(|(metric, request)| compute(&snapshot, metric, request, now, &mut accesses));
+            let reports = reports.collect::<Result<Vec<_>, ReportError>>();
+            // Also when nobody waits any more, or the metric failed: it has seen the rows.
+            let noted = note(&store, &snapshot, accesses, now)?;
+            Ok::<_, ReportError>((reports?, noted))
         };
         let answer = async {
             match may_wait {
@@ -177,7 +184,11 @@ impl Reports {
             }
         };
         match tokio::time::timeout(self.limit, answer).await {
-            Ok(done) => done?,
+            Ok(done) => {
+                let (reports, noted) = done??;
+                durable(noted).await?;
+                Ok(reports)
+            }
             Err(_) => Err(ReportError::TimedOut { limit: self.limit }),
         }
     }
@@ -186,9 +197,53 @@ impl Reports {
 /// Bytes of the values of all groups of one report, empty buckets included.
 const MAX_GROUP_BYTES: usize = 16 << 20;
 
-fn compute(snapshot: &Snapshot, metric: Arc<Metric>, request: ReportRequest, now: Timestamp) -> Result<Report, ReportError> {
+/// The answer to an entry of the journal.
+type Noted = oneshot::Receiver<Result<(), StoreError>>;
+
+/// Hands the writer an entry that names what the metrics were handed.
+fn note(store: &Store, snapshot: &Snapshot, accesses: Vec<RelationAccess>, now: Timestamp) -> Result<Option<Noted>, StoreError> {
+    if accesses.is_empty() {
+        return Ok(None);
+    }
+    let (tell, told) = oneshot::channel();
+    let entry = NewEntry { time: now, kind: EntryKind::Query, as_of: Some(snapshot.last_event()?), detail: None, accesses };
+    let queued = store.journal(entry, Box::new(move |done| drop(tell.send(done.map(drop)))));
+    queued.map_err(|error| match error {
+        SubmitError::Overloaded => StoreError::Busy,
+        SubmitError::Closed => StoreError::Closed,
+    })?;
+    Ok(Some(told))
+}
+
+/// Waits until the entry is durable: before that no answer leaves.
+async fn durable(noted: Option<Noted>) -> Result<(), StoreError> {
+    match noted {
+        Some(noted) => noted.await.unwrap_or(Err(StoreError::Closed)),
+        None => Ok(()),
+    }
+}
+
+fn compute(
+    snapshot: &Snapshot,
+    metric: Arc<Metric>,
+    request: ReportRequest,
+    now: Timestamp,
+    accesses: &mut Vec<RelationAccess>,
+) -> Result<Report, ReportError> {
     let mut run = open(&metric, &request)?;
-    let mut scan = snapshot.scan(&row_query(metric.spec(), &request), &mut run).map_err(|error| match error {
+    let report = evaluate(snapshot, metric, request, now, &mut run);
+    accesses.extend(run.take_access());
+    report
+}
+
+fn evaluate(
+    snapshot: &Snapshot,
+    metric: Arc<Metric>,
+    request: ReportRequest,
+    now: Timestamp,
+    run: &mut MetricRun,
+) -> Result<Report, ReportError> {
+    let mut scan = snapshot.scan(&row_query(metric.spec(), &request), run).map_err(|error| match error {
         ScanError::Sink(error) => ReportError::Metric(error),
         ScanError::TooManyGroups { limit } => TooManyGroups { groups: limit + 1, limit }.into(),
         ScanError::GroupsTooLarge { limit } => ReportError::GroupsTooLarge { limit },
@@ -206,7 +261,7 @@ fn compute(snapshot: &Snapshot, metric: Arc<Metric>, request: ReportRequest, now
         run.ensure_groups(scan.groups.len() as u32)?;
     }
     // Nothing to say: no group was asked for by name, none was seen.
-    let evaluated = if scan.groups.is_empty() { Vec::new() } else { run.finish()? };
+    let evaluated = if scan.groups.is_empty() { Vec::new() } else { run.answer()? };
     let mut rows = Vec::with_capacity(evaluated.len());
     for row in evaluated {
         if let Some(key) = scan.groups.get(row.group as usize) {

@@ -1,8 +1,10 @@
 //! The REST API: thin handlers, one file a noun, over `processing` and `analysis`.
 
+pub mod access;
 pub mod agents;
 pub mod alerts;
 pub mod answers;
+pub mod audit;
 pub mod error;
 pub mod events;
 pub mod extract;

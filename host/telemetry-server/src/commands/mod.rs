@@ -1,3 +1,4 @@
 //! What the binary does instead of serving.
 
+pub mod audit;
 pub mod plugin;

@@ -64,6 +64,7 @@ impl Config {
             queue_bytes: self.database.queue_mib << 20,
             conversation_silence: nanoseconds,
             indexed_attributes: self.database.indexed_attributes.clone(),
+            journal_head_path: self.plugins.journal_head_path.clone(),
             ..StoreSettings::new(&self.database.path)
         }
     }

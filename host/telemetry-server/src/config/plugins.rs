@@ -77,6 +77,10 @@ pub struct PluginsConfig {
     pub metric_threads: u32,
     /// Reports that may wait for one of them.
     pub metric_queue: u32,
+    /// Whether what plugins are handed is noted in the access journal.
+    pub journal: bool,
+    /// A file outside of the database that keeps the end of the journal's chain; absent = none.
+    pub journal_head_path: Option<PathBuf>,
     /// What shipped plugins are granted, by id.
     pub grants: BTreeMap<String, Grant>,
     /// Configuration of single plugins, by id.
@@ -107,6 +111,8 @@ impl Default for PluginsConfig {
             report_timeout_s: 60,
             metric_threads: 1,
             metric_queue: 64,
+            journal: true,
+            journal_head_path: None,
             grants: SHIPPED_GRANTS.clone(),
             config: BTreeMap::new(),
         }
@@ -169,6 +175,7 @@ impl PluginsConfig {
             tables: Tables::default(),
             compiler: None,
             environment: BTreeMap::new(),
+            journal_key: None,
         })
     }
 

@@ -11,12 +11,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use telemetry_plugins::{Catalog, Compiler, PluginStatus, Registry};
 
 use crate::config::PluginsConfig;
+use crate::journal::Journal;
 use crate::server::{StartError, Surroundings};
 use watch::{Scene, Teller, Watch};
 
 /// The plugins of a running server.
 pub struct LivePlugins {
     config: PluginsConfig,
+    journal: Journal,
     compiler: Option<Compiler>,
     environment: BTreeMap<String, String>,
     registry: Arc<Registry>,
@@ -46,7 +48,7 @@ impl LivePlugins {
     ///
     /// # Errors
     /// When the operator's files cannot be used, or there can be no engine. A plugin that does not load is no error.
-    pub fn open(config: PluginsConfig, surroundings: Surroundings) -> Result<Arc<Self>, StartError> {
+    pub fn open(config: PluginsConfig, surroundings: Surroundings, journal: Journal) -> Result<Arc<Self>, StartError> {
         let Surroundings { program, environment } = surroundings;
         let compiler = program.map(|program| Compiler {
             program,
@@ -60,10 +62,13 @@ impl LivePlugins {
         let mut settings = config.settings().map_err(StartError::Grants)?;
         settings.compiler.clone_from(&compiler);
         settings.environment.clone_from(&environment);
+        settings.journal_key = journal.key();
         let registry = Arc::new(Registry::open(&settings, built(teller.clone()))?);
         changes::log(&[], &registry.current().statuses());
+        journal.note_catalog(&registry.current(), &settings);
         let live = Arc::new(LivePlugins {
             config,
+            journal,
             compiler,
             environment,
             registry,
@@ -98,9 +103,11 @@ impl LivePlugins {
                 *self.trouble() = None;
                 settings.compiler.clone_from(&self.compiler);
                 settings.environment.clone_from(&self.environment);
+                settings.journal_key = self.journal.key();
                 let before = self.current().statuses();
                 let catalog = self.registry.reload(&settings);
                 changes::log(&before, &catalog.statuses());
+                self.journal.note_catalog(&catalog, &settings);
                 Ok(catalog)
             }
             Err(problem) => {

@@ -11,7 +11,7 @@ pub mod normalize;
 mod pipeline;
 mod quarantine;
 mod queue;
-mod rows;
+pub(crate) mod rows;
 mod spare;
 mod stages;
 mod unit;

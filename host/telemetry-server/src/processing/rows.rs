@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use telemetry_model::{Attributes, Event, Family, Field, JsonKind, JsonText, Member, RawEvent, Relation, Rows, Timestamp, Value};
+use telemetry_store::kept_place;
 
-/// Events as validators see them: as sent.
-pub(super) struct RawRows<'a>(pub Vec<(&'a RawEvent, u64)>);
+/// Events as validators see them: as sent, save what the store does not keep apart.
+pub(crate) struct RawRows<'a>(pub Vec<(&'a RawEvent, u64)>);
 
 /// Events as enrichers see them: normalized.
-pub(super) struct EventRows<'a>(pub Vec<(&'a Event, u64)>);
+pub(crate) struct EventRows<'a>(pub Vec<(&'a Event, u64)>);
 
 /// Who sent an event, hashed.
 pub(super) fn source(peer: &str, agent: &str) -> u64 {
@@ -66,12 +67,12 @@ fn raw_value<'a>(event: &'a RawEvent, field: &Field) -> Value<'a> {
             _ => member(&event.timestamp),
         },
         "name" => member(&event.name),
-        "level" => member(&event.level),
+        "level" => level(&event.level),
         "schema_version" => member(&event.schema_version),
         "trace_id" => member(&event.trace_id),
         "span_id" => member(&event.span_id),
         "parent_span_id" => member(&event.parent_span_id),
-        "agent_id" => member(&event.agent_id),
+        "agent_id" => given(&event.agent_id),
         "channel" => member(&event.channel),
         "session_id" => event.session_id().map_or(Value::Absent, Value::Text),
         "attributes" if event.attributes_member.is_given() => member(&event.attributes_member),
@@ -111,18 +112,37 @@ fn counted<'a>(name: &str, family: Family, size: u32, attributes: &Attributes) -
     }
 }
 
+/// In the order in which the store gives them back, so that what a plugin was handed can be made again.
 fn object(attributes: &Attributes) -> String {
     let mut out = String::from("{");
-    for (index, (key, value)) in attributes.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
+    for place in 0..3 {
+        for (key, value) in attributes.iter().filter(|(key, _)| kept_place(key) == place) {
+            if out.len() > 1 {
+                out.push(',');
+            }
+            out.push_str(JsonText::string(key).as_str());
+            out.push(':');
+            out.push_str(value.as_str());
         }
-        out.push_str(JsonText::string(key).as_str());
-        out.push(':');
-        out.push_str(value.as_str());
     }
     out.push('}');
     out
+}
+
+/// As it is stored, upper case; an empty one is none.
+fn level(member: &Member) -> Value<'_> {
+    match given(member) {
+        Value::Text(text) if text.chars().any(char::is_lowercase) => Value::Text(Cow::Owned(text.to_uppercase())),
+        other => other,
+    }
+}
+
+/// An empty text is none: the store keeps no difference.
+fn given(value: &Member) -> Value<'_> {
+    match value {
+        Member::Text(text) if text.is_empty() => Value::Absent,
+        value => member(value),
+    }
 }
 
 fn text(text: &str) -> Value<'_> {
@@ -141,7 +161,7 @@ fn member(member: &Member) -> Value<'_> {
     }
 }
 
-fn json(value: &JsonText) -> Value<'_> {
+pub(crate) fn json(value: &JsonText) -> Value<'_> {
     let whole = || Value::Json(Cow::Borrowed(value.as_str()));
     match value.kind() {
         JsonKind::Null => Value::Absent,

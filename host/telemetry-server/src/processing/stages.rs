@@ -45,7 +45,8 @@ impl Stages {
         if rows.0.is_empty() {
             return;
         }
-        let validation = plugins.validate(&rows);
+        let mut validation = plugins.validate(&rows);
+        work.note(std::mem::take(&mut validation.handed), |state| matches!(state, State::Decoded(_)));
         let said = validation.violations.into_iter().zip(validation.unvalidated).zip(validation.runs);
         for (arrival, ((violations, unvalidated), runs)) in work.decoded_mut().zip(said) {
             arrival.validators = runs;
@@ -86,7 +87,8 @@ impl Stages {
         if rows.0.is_empty() {
             return;
         }
-        let enrichment = plugins.enrich(&rows);
+        let mut enrichment = plugins.enrich(&rows);
+        work.note(std::mem::take(&mut enrichment.handed), |state| matches!(state, State::Normalized(_)));
         let said = enrichment.derived.into_iter().zip(enrichment.runs);
         for (arrival, (derived, runs)) in work.normalized_mut().zip(said) {
             arrival.derived = derived;

@@ -79,7 +79,7 @@ impl Snapshot {
     }
 
     /// Runs `work`; its failure is named after `operation`.
-    fn read<T>(&self, operation: &'static str, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+    pub(crate) fn read<T>(&self, operation: &'static str, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         work(&self.connection).map_err(|error| StoreError::sqlite(operation, error))
     }
 }

@@ -64,12 +64,24 @@ impl Snapshot {
     /// # Errors
     /// [`ScanError`]. The sink has seen a part of the rows then.
     pub fn scan<S: RowSink>(&self, query: &RowQuery, sink: &mut S) -> Result<RowScan, ScanError<S::Error>> {
+        self.scan_rows(query, None, sink)
+    }
+
+    /// [`Snapshot::scan`] over the rows whose ids are in a range, its end included, in the order of their ids.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn scan_ids<S: RowSink>(&self, query: &RowQuery, ids: (i64, i64), sink: &mut S) -> Result<RowScan, ScanError<S::Error>> {
+        self.scan_rows(query, Some(ids), sink)
+    }
+
+    fn scan_rows<S: RowSink>(&self, query: &RowQuery, ids: Option<(i64, i64)>, sink: &mut S) -> Result<RowScan, ScanError<S::Error>> {
         let failed = |error| match self.stop.is_stopped() {
             true => ScanError::Stopped,
             false => ScanError::Store(StoreError::sqlite("scan rows", error)),
         };
         let connection = self.connection();
-        let plan = plan::plan(connection, query).map_err(failed)?;
+        let plan = plan::plan(connection, query, sink.wants_ids(), ids).map_err(failed)?;
         let mut statement = connection.prepare(&plan.sql).map_err(failed)?;
         let mut rows = statement.query(params_from_iter(&plan.values)).map_err(failed)?;
         let mut scan = Scan::new(connection, query, &plan).map_err(failed)?;
@@ -110,6 +122,7 @@ struct Scan<'c, 'q> {
     groups: Groups,
     group_bytes: usize,
     buffer: RowBuffer,
+    ids: Vec<i64>,
 }
 
 impl<'c, 'q> Scan<'c, 'q> {
@@ -130,6 +143,7 @@ impl<'c, 'q> Scan<'c, 'q> {
             groups: Groups::new(query.interval.is_some(), query.max_groups),
             group_bytes: 0,
             buffer: RowBuffer::new(query.columns.iter().map(|(_, ty)| *ty).collect()),
+            ids: Vec::new(),
         })
     }
 
@@ -191,6 +205,9 @@ impl<'c, 'q> Scan<'c, 'q> {
             };
             self.buffer.push(index, cell);
         }
+        if let Some(column) = self.plan.id {
+            self.ids.push(row.get(column)?);
+        }
         Ok(self.buffer.end_row(group))
     }
 
@@ -199,6 +216,10 @@ impl<'c, 'q> Scan<'c, 'q> {
             return Ok(());
         }
         let batch = self.buffer.take(self.texts.entries());
+        if self.plan.id.is_some() {
+            sink.ids(&self.ids);
+            self.ids.clear();
+        }
         sink.rows(batch, self.groups.len()).map_err(ScanError::Sink)
     }
 

@@ -3,9 +3,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use telemetry_model::Outcome;
+use telemetry_model::journal::HandedParts;
 
 use super::Reply;
 use crate::item::WriteItem;
+use crate::journal::Notes;
 
 /// A request of more bytes is large: it is written in parts of about so many, and other requests come between.
 const LARGE_BYTES: usize = 4 << 20;
@@ -21,12 +23,16 @@ pub(crate) struct Job {
     pub(crate) probe: bool,
     /// Of a large request: what its parts so far came to.
     pub(crate) outcomes: Vec<Outcome>,
+    /// For the journal.
+    pub(crate) notes: Notes,
+    /// Of a large request: what its parts take their share of.
+    parts: Option<HandedParts>,
 }
 
 impl Job {
-    pub(crate) fn new(items: Vec<WriteItem>, reply: Reply, probe: bool) -> Self {
-        let bytes = items.iter().map(WriteItem::bytes).sum();
-        Job { items, reply, bytes, probe, outcomes: Vec::new() }
+    pub(crate) fn new(items: Vec<WriteItem>, notes: Notes, reply: Reply, probe: bool) -> Self {
+        let bytes = items.iter().map(WriteItem::bytes).sum::<usize>() + notes.bytes();
+        Job { items, reply, bytes, probe, outcomes: Vec::new(), notes, parts: None }
     }
 
     /// Whether it is written in parts.
@@ -35,7 +41,7 @@ impl Job {
     }
 
     /// Takes the next part from what is left: one item at least.
-    pub(crate) fn take_part(&mut self) -> Vec<WriteItem> {
+    pub(crate) fn take_part(&mut self) -> (Vec<WriteItem>, Notes) {
         let mut bytes = 0;
         let fits = |item: &&WriteItem| {
             bytes += item.bytes();
@@ -43,7 +49,17 @@ impl Job {
         };
         let count = self.items.iter().take_while(fits).count().max(1).min(self.items.len());
         let rest = self.items.split_off(count);
-        std::mem::replace(&mut self.items, rest)
+        let part = std::mem::replace(&mut self.items, rest);
+        let handed = std::mem::take(&mut self.notes.handed);
+        let parts = self.parts.get_or_insert_with(|| HandedParts::new(handed));
+        let notes = Notes { handed: parts.take(part.len()), time: self.notes.time, entry: self.notes.entry.take() };
+        (part, notes)
+    }
+
+    /// What is left when nothing more of the request will be stored.
+    pub(crate) fn rest_of_notes(&mut self) -> Notes {
+        let left = self.parts.take().map(|mut parts| parts.take(usize::MAX));
+        Notes { handed: left.unwrap_or_else(|| std::mem::take(&mut self.notes.handed)), ..Notes::default() }
     }
 }
 

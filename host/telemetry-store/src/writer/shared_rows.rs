@@ -257,7 +257,8 @@ fn unknown() -> rusqlite::Error {
 }
 
 /// The word of `event_runs.outcome`.
-fn outcome_word(outcome: RunOutcome) -> &'static str {
+/// The word of an outcome in SQL and JSON.
+pub(crate) fn outcome_word(outcome: RunOutcome) -> &'static str {
     match outcome {
         RunOutcome::Ok => "ok",
         RunOutcome::Trap => "trap",

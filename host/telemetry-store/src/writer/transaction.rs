@@ -1,5 +1,7 @@
 //! One transaction: the items of a group of requests, then what follows from them.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, Result, Statement};
 use telemetry_model::facts::Facts;
 use telemetry_model::{DigestKey, Outcome};
@@ -16,6 +18,7 @@ use super::seen::SeenRows;
 use super::strings::Strings;
 use crate::indexed::IndexedKey;
 use crate::item::WriteItem;
+use crate::journal::{Head, JournalWriter, Notes, Orphans};
 use crate::prepare::PreparedEvent;
 
 pub(crate) struct Transaction<'c> {
@@ -33,10 +36,21 @@ pub(crate) struct Transaction<'c> {
     conversations: Conversations<'c>,
     alerts: Alerts<'c>,
     quarantine: Quarantine<'c>,
+    journal: JournalWriter<'c>,
+    head: Option<Head>,
 }
 
+/// The items of a request, and what it brings for the journal.
+pub(crate) type Request<'i> = (&'i [WriteItem], &'i Notes);
+
 impl<'c> Transaction<'c> {
-    pub(crate) fn new(connection: &'c Connection, key: &'c DigestKey, silence: i64, indexed: &[IndexedKey]) -> Result<Self> {
+    pub(crate) fn new(
+        connection: &'c Connection,
+        key: &'c DigestKey,
+        silence: i64,
+        indexed: &[IndexedKey],
+        orphans: Arc<Orphans>,
+    ) -> Result<Self> {
         Ok(Transaction {
             begin: connection.prepare("begin immediate")?,
             commit: connection.prepare("commit")?,
@@ -54,11 +68,13 @@ impl<'c> Transaction<'c> {
             conversations: Conversations::new(connection, silence)?,
             alerts: Alerts::new(connection)?,
             quarantine: Quarantine::new(connection)?,
+            journal: JournalWriter::new(connection, key, orphans)?,
+            head: None,
         })
     }
 
     /// Writes the items of each request, and `probe` bytes of no meaning, and commits: the outcomes of each, or nothing is stored.
-    pub(crate) fn write<'i>(&mut self, requests: impl Iterator<Item = &'i [WriteItem]>, probe: Option<usize>) -> Result<Vec<Vec<Outcome>>> {
+    pub(crate) fn write<'i>(&mut self, requests: impl Iterator<Item = Request<'i>>, probe: Option<usize>) -> Result<Vec<Vec<Outcome>>> {
         match self.all(requests, probe) {
             Ok(outcomes) => Ok(outcomes),
             Err(error) => {
@@ -68,16 +84,29 @@ impl<'c> Transaction<'c> {
         }
     }
 
-    fn all<'i>(&mut self, requests: impl Iterator<Item = &'i [WriteItem]>, probe: Option<usize>) -> Result<Vec<Vec<Outcome>>> {
+    fn all<'i>(&mut self, requests: impl Iterator<Item = Request<'i>>, probe: Option<usize>) -> Result<Vec<Vec<Outcome>>> {
         self.begin.execute([])?;
-        let outcomes = requests.map(|items| items.iter().map(|item| self.item(item)).collect()).collect::<Result<Vec<_>>>()?;
+        let (items, notes): (Vec<_>, Vec<_>) = requests.unzip();
+        let outcomes = items.into_iter().map(|items| items.iter().map(|item| self.item(item)).collect()).collect::<Result<Vec<_>>>()?;
         self.seen.flush()?;
         self.conversations.flush(&mut self.calls, &mut self.executions, &mut self.nodes)?;
+        self.journal.append(&notes, &outcomes)?;
         if let Some(bytes) = probe {
             self.probe.execute([bytes as i64])?;
         }
         self.commit.execute([])?;
+        self.head = self.journal.committed();
         Ok(outcomes)
+    }
+
+    /// The end of the journal's chain, once this process appended to it.
+    pub(crate) fn head(&self) -> Option<Head> {
+        self.head
+    }
+
+    /// What `notes` tell of was handed over and will not be stored.
+    pub(crate) fn not_stored(&self, notes: Notes) {
+        self.journal.not_stored(notes.handed);
     }
 
     fn item(&mut self, item: &WriteItem) -> Result<Outcome> {
@@ -116,6 +145,7 @@ impl<'c> Transaction<'c> {
         self.strings.clear();
         self.events.clear();
         self.seen.clear();
+        self.journal.clear();
         if let Err(error) = self.calls.clear().and_then(|()| self.executions.clear()) {
             tracing::error!(error = %error, "store.rollback.failed");
         }

@@ -1,8 +1,8 @@
 //! Every operation of the API.
 
 use super::parameters::{
-    AGENT_ID, AGENTS, ALERTS, EVENT_ORDER, EVENTS, ID, METRIC, OFFSET, PAGE, PROVENANCE, Parameter, QUARANTINE, REPORT, SERIES, SESSION_ID,
-    SESSIONS, SORT_DIRECTION, STRICT, TOKENS, TRACE_ID, WINDOW,
+    ACCESS, AGENT_ID, AGENTS, ALERTS, EVENT_ORDER, EVENTS, ID, METRIC, OFFSET, PAGE, PROVENANCE, Parameter, QUARANTINE, REPORT, SERIES,
+    SESSION_ID, SESSIONS, SORT_DIRECTION, STRICT, TOKENS, TRACE_ID, WINDOW,
 };
 
 /// One method of one route.
@@ -174,6 +174,24 @@ pub(super) const OPERATIONS: &[Operation] = &[
             &[400, 401, 403, 404, 409, 415],
         )
     },
+    get(
+        "/v1/plugins/{id}/access",
+        "getPluginAccess",
+        "server",
+        "What each version of a plugin was ever handed, and whether it saw an event or a session",
+        &[ID, ACCESS],
+        "versions with fields, rows and bytes; seen with how often and with what outcome",
+        &[400, 401, 404, 500, 503],
+    ),
+    get(
+        "/v1/audit/verify",
+        "verifyJournal",
+        "server",
+        "Whether the access journal holds, and what of it cannot be made again",
+        &[],
+        "holds, entries, rows, findings, not_rebuilt, head",
+        &[401, 500, 503],
+    ),
     get("/v1/overview", "getOverview", "server", "How much is stored, and the last model calls", &[], "counts, calls", READ),
     Operation {
         open: true,

@@ -93,6 +93,10 @@ pub(super) const STRICT: &[Parameter] = &[choice(
      events are flagged parameter-unreadable: an event is not lost for it",
 )];
 pub(super) const PROVENANCE: &[Parameter] = &[choice("provenance", &["1"], "Also which plugins ran and who wrote what")];
+pub(super) const ACCESS: &[Parameter] = &[
+    query("event_id", "string", "Whether it was handed this event, or a row made of it"),
+    query("session_id", "string", "Whether it was handed anything of this session that is still stored"),
+];
 pub(super) const ID: &[Parameter] = &[path("id", "Its id")];
 pub(super) const AGENT_ID: &[Parameter] = &[path("agent_id", "Its id")];
 pub(super) const TRACE_ID: &[Parameter] = &[path("trace_id", "Its id")];

@@ -35,7 +35,7 @@ pub(super) fn event(raw: RawEvent) -> Result<Event, Vec<Reason>> {
     if !raw.trace_id.is_given() || raw.trace_id.text().is_some_and(|trace| trace.is_empty() || trace == NULL_TRACE) {
         flags::push(&mut odd.flags, "trace-id-null", "trace_id");
     }
-    if !raw.level.is_given() {
+    if !raw.level.is_given() || raw.level.text() == Some("") {
         flags::push(&mut odd.flags, "level-absent", "level");
     }
     odd.keys(&raw.extra, str::to_owned);

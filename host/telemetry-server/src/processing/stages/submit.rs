@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use telemetry_model::journal::{Handed, HandedParts};
 use telemetry_model::outcome::PluginRun;
-use telemetry_model::{Flag, Outcome, Reason};
+use telemetry_model::{Flag, Outcome, Reason, Timestamp};
 use telemetry_store::{NewEvent, Reply, StoreError, WriteItem};
 use tokio::sync::oneshot;
 
@@ -21,11 +22,15 @@ type Sender<T> = oneshot::Sender<Result<T, IngestError>>;
 impl Stages {
     /// Hands each job's events to the writer; the writer's reply answers the job.
     pub(in super::super) fn submit(&self, jobs: Vec<Job>, work: Work) {
+        let mut handed = HandedParts::new(work.handed);
         let mut arrivals = work.arrivals.into_iter();
         let mut joined = JoinedRuns::default();
         for ((job, text), masked) in jobs.into_iter().zip(work.texts).zip(work.bodies) {
             match text {
-                Ok((text, count)) => self.events(job, text, arrivals.by_ref().take(count).collect(), &mut joined),
+                Ok((text, count)) => {
+                    let arrivals = arrivals.by_ref().take(count).collect();
+                    self.events(job, text, arrivals, handed.take(count), &mut joined);
+                }
                 Err(undecoded) => self.body(job, undecoded, masked),
             }
         }
@@ -33,7 +38,9 @@ impl Stages {
 
     /// Keeps a note of a body that was not read.
     pub(in super::super) fn note(&self, unread: Unread, reply: Sender<i64>) {
-        self.send(vec![WriteItem::Quarantine(quarantine::unread(unread))], reply, |outcomes| quarantine_id(&outcomes).unwrap_or_default());
+        let received_at = unread.received_at;
+        let item = WriteItem::Quarantine(quarantine::unread(unread));
+        self.send(vec![item], (Vec::new(), received_at), reply, |outcomes| quarantine_id(&outcomes).unwrap_or_default());
     }
 
     fn body(&self, job: Job, body: Undecoded, masked: Option<MaskedBody>) {
@@ -44,17 +51,22 @@ impl Stages {
             return;
         }
         let entry = quarantine::body(&unit, &bytes, &refusal, masked, self.store.digest_key());
-        self.send(vec![WriteItem::Quarantine(entry)], reply, move |outcomes| Answer::Refused {
+        self.send(vec![WriteItem::Quarantine(entry)], (Vec::new(), unit.received_at), reply, move |outcomes| Answer::Refused {
             refusal,
             quarantine_id: quarantine_id(&outcomes),
         });
     }
 
-    fn events(&self, job: Job, text: Text, arrivals: Vec<Arrival>, joined: &mut JoinedRuns) {
+    fn events(&self, job: Job, text: Text, arrivals: Vec<Arrival>, handed: Vec<Handed>, joined: &mut JoinedRuns) {
         let Job { unit, reply } = job;
         if unit.strict {
             let details = strict_details(&arrivals);
             if !details.is_empty() {
+                // Nothing is stored, but plugins have seen it.
+                let noted = self.store.submit_handed(Vec::new(), handed, unit.received_at, Box::new(|_| {}));
+                if let Err(error) = noted {
+                    tracing::debug!(%error, "rows of a refused request are noted later");
+                }
                 answer(reply, Answer::Strict(details));
                 return;
             }
@@ -68,7 +80,7 @@ impl Stages {
         let mut refused = Vec::new();
         let item = |(index, arrival): (usize, Arrival)| self.item(&unit, text.as_ref(), index, arrival, joined, &mut refused);
         let items = arrivals.into_iter().enumerate().map(item).collect();
-        self.send(items, reply, |outcomes| Answer::Events(outcomes_of(outcomes, refused)));
+        self.send(items, (handed, unit.received_at), reply, |outcomes| Answer::Events(outcomes_of(outcomes, refused)));
     }
 
     fn item(
@@ -102,13 +114,19 @@ impl Stages {
     }
 
     /// Queues `items`; `reply` gets what `map` makes of their outcomes, or why there are none.
-    fn send<T: Send + 'static>(&self, items: Vec<WriteItem>, reply: Sender<T>, map: impl FnOnce(Vec<Outcome>) -> T + Send + 'static) {
+    fn send<T: Send + 'static>(
+        &self,
+        items: Vec<WriteItem>,
+        (handed, time): (Vec<Handed>, Timestamp),
+        reply: Sender<T>,
+        map: impl FnOnce(Vec<Outcome>) -> T + Send + 'static,
+    ) {
         let waiting = Arc::new(Mutex::new(Some(reply)));
         let taken = waiting.clone();
         let done: Reply = Box::new(move |result: Result<Vec<Outcome>, StoreError>| {
             settle(&taken, result.map(map).map_err(IngestError::Store));
         });
-        if let Err(error) = self.store.submit(items, done) {
+        if let Err(error) = self.store.submit_handed(items, handed, time, done) {
             settle(&waiting, Err(error.into()));
         }
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
+use telemetry_model::journal::Handed;
 use telemetry_model::outcome::{Derived, PluginRun};
 use telemetry_model::{Flag, RawEvent, Reason};
 
@@ -23,6 +24,8 @@ pub(in super::super) struct Work {
     /// For each job whose body is refused what may be kept of it, when there are maskers.
     pub(in super::super) bodies: Vec<Option<MaskedBody>>,
     pub(in super::super) arrivals: Vec<Arrival>,
+    /// What plugins were handed of the arrivals.
+    pub(super) handed: Vec<Handed>,
 }
 
 /// The text that a job's events were read from: the body itself, or what became of it when it was mended.
@@ -72,8 +75,12 @@ pub(in super::super) enum State {
 impl Work {
     /// Decodes the bodies of all jobs.
     pub(in super::super) fn decode(jobs: &[Job], bodies: Vec<Body>) -> Self {
-        let mut work =
-            Work { texts: Vec::with_capacity(jobs.len()), bodies: vec![None; jobs.len()], arrivals: Vec::with_capacity(jobs.len()) };
+        let mut work = Work {
+            texts: Vec::with_capacity(jobs.len()),
+            bodies: vec![None; jobs.len()],
+            arrivals: Vec::with_capacity(jobs.len()),
+            handed: Vec::new(),
+        };
         let none: Arc<[PluginRun]> = Arc::from([]);
         for (job, body) in jobs.iter().zip(bodies) {
             let text = body.and_then(|bytes| {
@@ -99,6 +106,18 @@ impl Work {
     /// As [`Work::decoded`], in the same order.
     pub(super) fn decoded_mut(&mut self) -> impl Iterator<Item = &mut Arrival> {
         self.arrivals.iter_mut().filter(|arrival| matches!(arrival.state, State::Decoded(_)))
+    }
+
+    /// Keeps what plugins were handed of the events that `is_row` holds of, in order.
+    pub(super) fn note(&mut self, mut handed: Vec<Handed>, is_row: impl Fn(&State) -> bool) {
+        if handed.is_empty() {
+            return;
+        }
+        let places: Vec<u32> = (0..).zip(&self.arrivals).filter(|(_, arrival)| is_row(&arrival.state)).map(|(place, _)| place).collect();
+        for row in handed.iter_mut().flat_map(|handed| &mut handed.rows) {
+            row.row = places.get(row.row as usize).copied().unwrap_or(u32::MAX);
+        }
+        self.handed.extend(handed);
     }
 
     /// Events that are normalized.

@@ -38,6 +38,8 @@ pub struct Plan {
     pub passes: Option<usize>,
     /// The first of the columns from which attributes are read.
     pub documents: Option<usize>,
+    /// The row's id, when it is wanted.
+    pub id: Option<usize>,
     /// The query's columns.
     pub columns: Vec<Origin>,
     /// The query's groups.
@@ -87,7 +89,8 @@ fn event_columns(relation: Relation) -> &'static [&'static str] {
 }
 
 /// Plans `query`; texts that filters compare with are looked up on `connection`.
-pub fn plan(connection: &Connection, query: &RowQuery) -> rusqlite::Result<Plan> {
+/// `ids`: only rows whose ids are in this range, its end included, in their order.
+pub fn plan(connection: &Connection, query: &RowQuery, with_ids: bool, ids: Option<(i64, i64)>) -> rusqlite::Result<Plan> {
     let mut build = Build { connection, relation: query.relation, sources: Vec::new(), keys: Vec::new(), all: false };
     let columns = query.columns.iter().map(|(field, _)| build.origin(field)).collect::<rusqlite::Result<Vec<_>>>()?;
     let groups = query.group_by.iter().map(|field| build.origin(field)).collect::<rusqlite::Result<Vec<_>>>()?;
@@ -100,6 +103,9 @@ pub fn plan(connection: &Connection, query: &RowQuery) -> rusqlite::Result<Plan>
     }
     if let Some(to) = query.window.to {
         conditions.add(&[table.time, " < ?"], [Value::Integer(to.0)]);
+    }
+    if let Some((first, last)) = ids {
+        conditions.add(&["r.rowid between ? and ?"], [Value::Integer(first), Value::Integer(last)]);
     }
     let (found, unindexed) = seeks(connection, &query.filters)?;
     let sought = choose(connection, query, found)?;
@@ -127,12 +133,17 @@ pub fn plan(connection: &Connection, query: &RowQuery) -> rusqlite::Result<Plan>
         selected.extend(columns.iter().map(|column| (*column).to_owned()));
         first
     });
+    let id = with_ids.then(|| {
+        selected.push("r.rowid".to_owned());
+        selected.len() - 1
+    });
     if selected.is_empty() {
         selected.push("1".to_owned());
     }
     let filter = if conditions.sql.is_empty() { String::new() } else { format!(" where {}", conditions.sql) };
     let from = sought.as_ref().map_or(table.from, |sought| &sought.from);
-    let sql = format!("select {} from {from}{filter}", selected.join(", "));
+    let order = if ids.is_some() { " order by r.rowid" } else { "" };
+    let sql = format!("select {} from {from}{filter}{order}", selected.join(", "));
     let mut values = tests.values;
     let sought = sought.map(|sought| {
         values.extend(sought.values);
@@ -146,6 +157,7 @@ pub fn plan(connection: &Connection, query: &RowQuery) -> rusqlite::Result<Plan>
         sources,
         passes,
         documents,
+        id,
         columns,
         groups,
         time,

@@ -265,7 +265,7 @@ fn every_window_is_sought_in_an_index_led_by_time() {
                 if agent {
                     query.filters = vec![filter("agent", relation, &["a"])];
                 }
-                let plan = plan::plan(&fixture.connection, &query).unwrap();
+                let plan = plan::plan(&fixture.connection, &query, true, None).unwrap();
                 let steps = fixture.query_plan(&plan.sql, &plan.values);
                 let sought = steps.iter().filter(|step| step.starts_with("SEARCH r USING ")).collect::<Vec<_>>();
                 assert_eq!(sought.len(), 1, "{relation}: {steps:?}");
@@ -330,7 +330,7 @@ fn rows_are_sought_by_indexed_attributes_of_their_events() {
         let mut query = query(relation, &[]);
         query.filters = vec![filter("llm.request.type", relation, &["chat"])];
         let snapshot = fixture.store.snapshot().unwrap();
-        let plan = plan::plan(snapshot.connection(), &query).unwrap();
+        let plan = plan::plan(snapshot.connection(), &query, false, None).unwrap();
         assert_eq!(plan.sought, Some(field("llm.request.type", relation)));
         let steps = fixture.query_plan(&plan.sql, &plan.values);
         assert!(!steps.iter().any(|step| step.starts_with("SCAN") && step != "SCAN s"), "{relation}: {steps:?}");

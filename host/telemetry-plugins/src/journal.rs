@@ -1,0 +1,184 @@
+//! What plugins are handed, noted where it is handed over: row hashes, bytes, outcomes. The store keeps it.
+
+use std::sync::Arc;
+
+use telemetry_model::journal::{Handed, HandedRow, IdRuns, JournalKeys, Marks, RelationAccess, Subject};
+use telemetry_model::outcome::{PluginVersion, RunOutcome};
+use telemetry_model::{Batch, Digest, DigestHasher, DigestKey};
+
+use crate::grants::Grant;
+use crate::manifest::Manifest;
+use crate::metric::MetricRow;
+use crate::row_hash::RowHasher;
+
+/// What a plugin needs to have its rows noted.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    subject: Arc<Subject>,
+    hasher: RowHasher,
+    keys: JournalKeys,
+}
+
+impl Recorder {
+    /// Whether it notes the same under the same grant.
+    pub(crate) fn is_same(&self, other: &Recorder) -> bool {
+        self.subject == other.subject
+    }
+
+    pub(crate) fn new(key: &DigestKey, manifest: &Manifest, version: &Arc<PluginVersion>, grant: Option<&Grant>) -> Self {
+        let fields: Vec<_> = manifest.reads.iter().map(|read| (read.field.clone(), read.ty)).collect();
+        let hasher = RowHasher::new(key, &fields);
+        let grant = serde_json::to_string(&grant).unwrap_or_default();
+        let subject = Subject::new(Arc::clone(version), manifest.kind.as_str(), manifest.source, fields, &grant);
+        Recorder { subject: Arc::new(subject), hasher, keys: JournalKeys::new(key) }
+    }
+}
+
+/// Notes what the plugins of one stage are handed of one list of rows. Plugins of equal fields share the hashes.
+#[derive(Debug)]
+pub(crate) struct Witness {
+    rows: usize,
+    sets: Vec<(Digest, Vec<Option<Digest>>)>,
+    handed: Vec<Handed>,
+    now: Option<Seen>,
+}
+
+/// What the plugin at hand was handed so far.
+#[derive(Debug)]
+struct Seen {
+    recorder: Arc<Recorder>,
+    set: usize,
+    rows: Vec<bool>,
+    count: usize,
+    bytes: u64,
+}
+
+impl Witness {
+    pub(crate) fn new(rows: usize) -> Self {
+        Witness { rows, sets: Vec::new(), handed: Vec::new(), now: None }
+    }
+
+    /// The next plugin.
+    pub(crate) fn begin(&mut self, recorder: Option<Arc<Recorder>>) {
+        let Some(recorder) = recorder else { return };
+        let set = recorder.hasher.set();
+        let known = self.sets.iter().position(|(known, _)| *known == set);
+        let set = known.unwrap_or_else(|| {
+            self.sets.push((set, vec![None; self.rows]));
+            self.sets.len() - 1
+        });
+        self.now = Some(Seen { recorder, set, rows: vec![false; self.rows], count: 0, bytes: 0 });
+    }
+
+    /// It is about to be handed `batch`, the projection of `chosen`.
+    pub(crate) fn handing(&mut self, chosen: &[u32], batch: &Batch) {
+        let Some(now) = &mut self.now else { return };
+        now.bytes += batch.data.len() as u64;
+        for row in chosen {
+            if let Some(seen) = now.rows.get_mut(*row as usize) {
+                now.count += usize::from(!*seen);
+                *seen = true;
+            }
+        }
+        let Some((_, hashes)) = self.sets.get_mut(now.set) else { return };
+        if chosen.iter().all(|row| hashes.get(*row as usize).is_some_and(Option::is_some)) {
+            return;
+        }
+        let kept = now.recorder.hasher.batch(batch, |at, hash| {
+            if let Some(place) = chosen.get(at).and_then(|row| hashes.get_mut(*row as usize)) {
+                *place = Some(hash);
+            }
+        });
+        debug_assert!(kept.is_ok(), "a batch of our own reads back");
+    }
+
+    /// The plugin is done; `outcomes` and `output` tell how it fared with each row.
+    pub(crate) fn end<'a, I: Iterator<Item = &'a str>>(&mut self, outcomes: &[Option<RunOutcome>], output: impl Fn(usize) -> I) {
+        let Some(seen) = self.now.take() else { return };
+        let recorder = seen.recorder;
+        let Some((_, hashes)) = self.sets.get(seen.set) else { return };
+        if seen.count == 0 {
+            return;
+        }
+        let mut rows = Vec::with_capacity(seen.count);
+        for (row, hash) in hashes.iter().enumerate() {
+            let (Some(true), Some(input)) = (seen.rows.get(row).copied(), *hash) else { continue };
+            let outcome = outcomes.get(row).copied().flatten().unwrap_or(RunOutcome::Trap);
+            rows.push(HandedRow { row: row as u32, outcome, input, output: recorder.keys.output(output(row)) });
+        }
+        self.handed.push(Handed { subject: Arc::clone(&recorder.subject), rows, bytes: seen.bytes });
+    }
+
+    pub(crate) fn finish(self) -> Vec<Handed> {
+        self.handed
+    }
+}
+
+/// Notes what one metric is handed in one query.
+#[derive(Debug)]
+pub(crate) struct QueryWitness {
+    subject: Arc<Subject>,
+    hasher: RowHasher,
+    keys: JournalKeys,
+    ids: IdRuns,
+    bytes: u64,
+    input: DigestHasher,
+    marks: Marks,
+    said: Option<Digest>,
+    outcome: RunOutcome,
+}
+
+impl QueryWitness {
+    pub(crate) fn new(recorder: &Recorder) -> Self {
+        QueryWitness {
+            subject: Arc::clone(&recorder.subject),
+            hasher: recorder.hasher.clone(),
+            keys: recorder.keys.clone(),
+            ids: IdRuns::default(),
+            bytes: 0,
+            input: recorder.keys.aggregate.hasher(),
+            marks: Marks::default(),
+            said: None,
+            outcome: RunOutcome::Ok,
+        }
+    }
+
+    pub(crate) fn ids(&mut self, ids: &[i64]) {
+        ids.iter().for_each(|id| self.ids.push(*id));
+    }
+
+    pub(crate) fn handing(&mut self, batch: &Batch) {
+        self.bytes += batch.data.len() as u64;
+        let mut hashes = Vec::with_capacity(batch.rows as usize * 16);
+        let marks = &mut self.marks;
+        let kept = self.hasher.batch(batch, |_, hash| {
+            hashes.extend_from_slice(&hash.0);
+            marks.push(hash);
+        });
+        debug_assert!(kept.is_ok(), "a batch of the store's reads back");
+        self.input.update(&hashes);
+    }
+
+    pub(crate) fn said(&mut self, rows: &[MetricRow]) {
+        let parts: Vec<String> =
+            rows.iter().flat_map(|row| [row.group.to_string(), serde_json::to_string(&row.values).unwrap_or_default()]).collect();
+        self.said = self.keys.output(parts.iter().map(String::as_str));
+    }
+
+    pub(crate) fn failed(&mut self, outcome: RunOutcome) {
+        self.outcome = outcome;
+    }
+
+    /// `None` when no row was handed over.
+    pub(crate) fn finish(self) -> Option<RelationAccess> {
+        (self.ids.rows() > 0).then(|| RelationAccess {
+            subject: self.subject,
+            ids: self.ids,
+            bytes: self.bytes,
+            input: self.input.finish(),
+            output: self.said,
+            marks: self.marks,
+            outcome: self.outcome,
+        })
+    }
+}
