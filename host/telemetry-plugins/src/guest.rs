@@ -124,7 +124,7 @@ impl ResourceLimiter for Guest {
     }
 
     fn memories(&self) -> usize {
-        4
+        2
     }
 
     fn tables(&self) -> usize {

@@ -1,7 +1,7 @@
-//! What it costs to cross into a component and back. `cargo bench --workspace --bench crossing [-- workloads shipped columns states]`
+//! What it costs to cross into a component and back. `cargo bench --workspace --bench crossing [-- workloads shapes shipped columns states]`
 //!
 //! Medians of interleaved samples, nanoseconds. Ratios within one run mean something; runs on a shared machine move by half.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::indexing_slicing, missing_docs)]
 
 use std::borrow::Cow;
 use std::hint::black_box;
@@ -12,6 +12,7 @@ use telemetry_plugins::{Catalog, Grants, PluginSettings, SHIPPED};
 
 mod columns;
 mod measure;
+mod shapes;
 mod states;
 mod workloads;
 
@@ -20,6 +21,9 @@ fn main() {
     let run = |part: &str| wanted.is_empty() || wanted.iter().any(|word| word == part);
     if run("workloads") {
         workloads::workloads();
+    }
+    if run("shapes") {
+        shapes::shapes();
     }
     if run("shipped") {
         let catalog = catalog("event-category");
