@@ -75,7 +75,9 @@ fn refuses_functions_of_another_shape() {
 
 #[test]
 fn refuses_sockets() {
-    refuses("bad", &importing("wasi:sockets/tcp@0.2.0"), "imports `wasi:sockets/tcp@0.2.0`, which is never linked");
+    let unasked = "imports `wasi:sockets/tcp@0.2.0`, but its manifest does not ask for it: capabilities.wasi = [\"address:IP:PORT\"]";
+    refuses("bad", &importing("wasi:sockets/tcp@0.2.0"), unasked);
+    refuses("bad", &importing("wasi:http/outgoing-handler@0.2.0"), "imports `wasi:http/outgoing-handler@0.2.0`, which is never linked");
 }
 
 #[test]

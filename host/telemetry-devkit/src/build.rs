@@ -9,6 +9,7 @@ use telemetry_plugins::{Manifest, ManifestError};
 
 use crate::c;
 use crate::digest::{DigestError, Sources};
+use crate::interpreted;
 use crate::section::{self, BuildNote};
 use crate::toolchain::{TARGET, Toolchain, ToolchainError};
 
@@ -81,6 +82,17 @@ pub enum BuildError {
     /// The compiler failed; it has said why on standard error.
     #[error("the compiler could not compile `{0}`")]
     Compile(String),
+    /// The SDK of an interpreted language is not where it should be.
+    #[error("there is no SDK in `{0}` of the plugin's folder; `plugin new` writes it there")]
+    NoSdk(&'static str),
+    /// The tool of an interpreted language failed.
+    #[error("`{id}` cannot be made a component: {problem}")]
+    Interpreter {
+        /// Which plugin.
+        id: String,
+        /// What the tool says.
+        problem: String,
+    },
     /// What cargo made could not be read, or the component not be written.
     #[error("cannot access `{path}`")]
     File {
@@ -110,19 +122,30 @@ pub fn build(plugin_dir: &Path, settings: &BuildSettings) -> Result<Built, Build
     let sources = Sources::find(plugin_dir)?;
     let manifest = Manifest::parse(sources.manifest.as_bytes());
     let manifest = manifest.map_err(|source| BuildError::Manifest { path: sources.plugin.join("plugin.toml"), source })?;
-    let (module, toolchain) = match &sources.package {
-        Some(package) => {
-            let toolchain = Toolchain::find(&settings.search_path, &settings.system)?;
-            (compile(&sources, package, &toolchain, settings)?, toolchain.describe(&settings.search_path)?)
+    let note = |toolchain| Ok(BuildNote { toolchain, source_sha256: sources.digest()?, sdk: sources.sdk_name.clone() });
+    let (note, component) = match sources.interpreted {
+        Some(language) => {
+            let (component, tool) = interpreted::compile(&sources, language, settings)?;
+            let note: BuildNote = note(tool).map_err(BuildError::Sources)?;
+            let component = annotate(component, &sources.manifest, &note);
+            (note, component)
         }
-        None => c::compile(&sources, &manifest, settings)?,
+        None => {
+            let (module, toolchain) = core_module(&sources, &manifest, settings)?;
+            let note = note(toolchain).map_err(BuildError::Sources)?;
+            let component = componentize(&module, &sources.manifest, &note);
+            (note, component.map_err(|problem| BuildError::Component { id: sources.id.clone(), problem })?)
+        }
     };
-    let note = BuildNote { toolchain, source_sha256: sources.digest()?, sdk: sources.sdk_name.clone() };
-    let component =
-        componentize(&module, &sources.manifest, &note).map_err(|problem| BuildError::Component { id: sources.id.clone(), problem })?;
     let path = sources.plugin.join(format!("{}.wasm", sources.id));
     fs::write(&path, &component).map_err(|source| BuildError::File { path: path.clone(), source })?;
     Ok(Built { path, component, note })
+}
+
+fn core_module(sources: &Sources, manifest: &Manifest, settings: &BuildSettings) -> Result<(Vec<u8>, String), BuildError> {
+    let Some(package) = &sources.package else { return c::compile(sources, manifest, settings) };
+    let toolchain = Toolchain::find(&settings.search_path, &settings.system)?;
+    Ok((compile(sources, package, &toolchain, settings)?, toolchain.describe(&settings.search_path)?))
 }
 
 /// Makes a component of a core module and gives it its sections.
@@ -131,10 +154,15 @@ pub fn build(plugin_dir: &Path, settings: &BuildSettings) -> Result<Built, Build
 /// What wit-component says.
 pub fn componentize(module: &[u8], manifest: &str, note: &BuildNote) -> Result<Vec<u8>, String> {
     let encoder = wit_component::ComponentEncoder::default().validate(true).module(module);
-    let mut component = encoder.and_then(|mut encoder| encoder.encode()).map_err(|error| format!("{error:#}"))?;
+    let component = encoder.and_then(|mut encoder| encoder.encode()).map_err(|error| format!("{error:#}"))?;
+    Ok(annotate(component, manifest, note))
+}
+
+/// Gives a component its two sections.
+fn annotate(mut component: Vec<u8>, manifest: &str, note: &BuildNote) -> Vec<u8> {
     section::append(&mut component, section::MANIFEST, manifest.as_bytes());
     section::append(&mut component, section::BUILD, note.to_json().as_bytes());
-    Ok(component)
+    component
 }
 
 /// Makes a component of a core module that knows nothing of its world: the world of `kind` is attached first.

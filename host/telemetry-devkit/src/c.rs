@@ -16,7 +16,7 @@ use crate::digest::Sources;
 use crate::toolchain::{self, ToolchainError};
 
 /// The contract, as the devkit was built with it.
-const WIT: [(&str, &str); 6] = [
+pub(crate) const WIT: [(&str, &str); 6] = [
     ("types", include_str!("../../../wit/types/types.wit")),
     ("host", include_str!("../../../wit/host/host.wit")),
     ("validator", include_str!("../../../wit/validator/validator.wit")),

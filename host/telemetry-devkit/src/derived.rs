@@ -41,6 +41,9 @@ pub(crate) struct Subject<'a> {
     parameters: Map<String, Json>,
 }
 
+/// A case's name and how it went.
+pub(crate) type Derived = (&'static str, Result<(), Failure>);
+
 type Check = fn(&Subject<'_>) -> Result<(), Failure>;
 
 /// Every derived case of the component that `load` gives, each time afresh, with its name and how it went. `parameters`: of a metric.
@@ -48,7 +51,7 @@ pub(crate) fn run(
     load: &dyn Fn() -> Result<Trial, TrialError>,
     cases: &[Case],
     parameters: &Map<String, Json>,
-) -> Result<Vec<(&'static str, Result<(), Failure>)>, TrialError> {
+) -> Result<Vec<Derived>, TrialError> {
     let trial = &load()?;
     if trial.kind() == PluginKind::Masker {
         return Ok(leaves::run(load, cases));

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::interpreted::Language;
+
 /// Why the sources could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum DigestError {
@@ -37,16 +39,18 @@ pub struct Sources {
     pub id: String,
     /// `kind` of the manifest.
     pub kind: String,
-    /// The package's name in `Cargo.toml`; `None` for C.
+    /// The package's name in `Cargo.toml`; `None` for other languages than Rust.
     pub package: Option<String>,
-    /// The SDK's folder, when the package depends on it by path; of a plugin in C the one of its project or of this repository.
+    /// The language that an interpreter in the component runs.
+    pub interpreted: Option<Language>,
+    /// The SDK's folder, when the package depends on it by path; of a plugin in another language the one of its project or of this repository.
     pub sdk: Option<PathBuf>,
     /// Name and version of the SDK.
     pub sdk_name: String,
 }
 
 impl Sources {
-    /// Reads `plugin.toml` of `plugin_dir` and, unless there is a `src/plugin.c`, its `Cargo.toml`.
+    /// Reads `plugin.toml` of `plugin_dir` and, unless there is a `src/plugin.c`, `.js` or `.py`, its `Cargo.toml`.
     ///
     /// # Errors
     /// When one is missing or lacks `id`, `kind` or the package's name.
@@ -55,10 +59,15 @@ impl Sources {
         let (manifest, manifest_table) = table(&plugin.join("plugin.toml"))?;
         let (id, kind) =
             (text(&manifest_table, &["id"], &plugin.join("plugin.toml"))?, text(&manifest_table, &["kind"], &plugin.join("plugin.toml"))?);
+        if let Some(language) = Language::ALL.into_iter().find(|language| plugin.join(language.source()).exists()) {
+            let sdk = language.sdk_folder(&plugin);
+            let sdk_name = sdk.as_deref().map(|sdk| language.sdk_name(sdk)).unwrap_or_default();
+            return Ok(Sources { plugin, manifest, id, kind, package: None, interpreted: Some(language), sdk, sdk_name });
+        }
         if plugin.join(C_SOURCE).exists() {
             let sdk = c_sdk(&plugin);
             let sdk_name = sdk.as_deref().map(c_sdk_name).unwrap_or_default();
-            return Ok(Sources { plugin, manifest, id, kind, package: None, sdk, sdk_name });
+            return Ok(Sources { plugin, manifest, id, kind, package: None, interpreted: None, sdk, sdk_name });
         }
         let (_, cargo) = table(&plugin.join("Cargo.toml"))?;
         let sdk_path = cargo
@@ -76,6 +85,7 @@ impl Sources {
             id,
             kind,
             package: Some(text(&cargo, &["package", "name"], &plugin.join("Cargo.toml"))?),
+            interpreted: None,
             sdk_name: if sdk.is_some() { format!("{SDK} {sdk_version}") } else { String::new() },
             plugin,
             manifest,
@@ -96,7 +106,7 @@ impl Sources {
         }
         collect(&self.plugin.join("src"), "plugin/src", &mut files)?;
         if let (Some(sdk), None) = (&self.sdk, &self.package) {
-            collect(sdk, "sdk/c", &mut files)?;
+            collect(sdk, if self.interpreted.is_some() { "sdk" } else { "sdk/c" }, &mut files)?;
         } else if let Some(sdk) = &self.sdk {
             files.push(("sdk/Cargo.toml".to_owned(), sdk.join("Cargo.toml")));
             collect(&sdk.join("src"), "sdk/src", &mut files)?;
@@ -104,7 +114,7 @@ impl Sources {
                 collect(&sdk.join("../../wit").join(package), &format!("wit/{package}"), &mut files)?;
             }
         }
-        files.retain(|(name, _)| !name.starts_with("sdk/src/testing"));
+        files.retain(|(name, _)| !name.starts_with("sdk/src/testing") && !name.contains("/__pycache__/"));
         files.sort();
         let mut hasher = Sha256::new();
         for (name, path) in files {

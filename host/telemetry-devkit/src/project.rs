@@ -1,6 +1,8 @@
 //! A new plugin's folder, whole: manifest, source, a case, a README, and the SDK it is written with. Nothing of it is fetched.
 
 mod c;
+mod javascript;
+mod python;
 mod rust;
 
 use std::fs;
@@ -9,7 +11,7 @@ use std::path::{Path, PathBuf};
 use telemetry_plugins::{PluginKind, SHIPPED};
 
 /// Every language there are templates for. One more is one more entry.
-pub const LANGUAGES: &[Language] = &[rust::RUST, c::C];
+pub const LANGUAGES: &[Language] = &[rust::RUST, c::C, javascript::JAVASCRIPT, python::PYTHON];
 
 /// A language and what a project in it starts from.
 #[derive(Clone, Copy)]
@@ -100,7 +102,7 @@ pub fn create(parent: &Path, name: &str, kind: PluginKind, language: &str) -> Re
         return Err(ProjectError::Exists(folder));
     }
     write(&folder, "README.md", &readme(name, language, template))?;
-    write(&folder, ".gitignore", "target/\n")?;
+    write(&folder, ".gitignore", "target/\nnode_modules/\n.venv/\n__pycache__/\n")?;
     for (path, text) in template.files {
         write(&folder, path, &(language.adapt)(path, text, template.id, name))?;
     }
@@ -115,6 +117,14 @@ impl Language {
         let known = || self.templates.iter().map(|template| template.kind.as_str()).collect();
         let found = self.templates.iter().find(|template| template.kind == kind);
         found.ok_or_else(|| ProjectError::Kind { kind: kind.as_str(), language: self.name, known: known() })
+    }
+}
+
+/// What a template has that is called by its id: the manifest.
+fn adapt_manifest(path: &str, text: &str, from: &str, to: &str) -> String {
+    match path {
+        "plugin.toml" => text.replace(&format!("id = \"{from}\""), &format!("id = \"{to}\"")),
+        _ => text.to_owned(),
     }
 }
 

@@ -34,6 +34,16 @@ pub enum ToolchainError {
         "no C compiler for wasm32 found; get one with `python3 -m pip install ziglang`, or put `zig` or `clang` (with lld) on the PATH"
     )]
     NoCCompiler,
+    /// Nothing that makes components of JavaScript.
+    #[error(
+        "no componentize-qjs found; get it with `npm install componentize-qjs` in the plugin's folder, or `npm install -g componentize-qjs`"
+    )]
+    NoJavaScript,
+    /// Nothing that makes components of Python.
+    #[error(
+        "no componentize-py found; get it with `python3 -m pip install componentize-py`, in a `.venv` of the plugin's folder or on the PATH"
+    )]
+    NoPython,
     /// The compiler does not say its version.
     #[error("cannot run `{0}`")]
     Version(String, #[source] std::io::Error),

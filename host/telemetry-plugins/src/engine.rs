@@ -122,7 +122,8 @@ fn features(config: &mut Config) {
         .wasm_extended_const(true)
         .wasm_tail_call(true)
         .wasm_component_model(true)
-        .wasm_multi_memory(false)
+        // Components of several modules (JavaScript's) pass strings from one memory to another. How many one may have, the pool says.
+        .wasm_multi_memory(true)
         .wasm_memory64(false)
         .wasm_custom_page_sizes(false)
         .wasm_wide_arithmetic(false)
@@ -133,11 +134,11 @@ fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(SLOTS)
         .total_core_instances(SLOTS * 4)
-        .total_memories(SLOTS)
+        .total_memories(SLOTS * 2)
         .total_tables(SLOTS * 4)
         .total_stacks(SLOTS)
         .max_core_instances_per_component(64)
-        .max_memories_per_component(2)
+        .max_memories_per_component(4)
         .max_tables_per_component(8)
         .max_component_instance_size(4 << 20)
         .max_core_instance_size(2 << 20)

@@ -124,7 +124,7 @@ impl ResourceLimiter for Guest {
     }
 
     fn memories(&self) -> usize {
-        2
+        4
     }
 
     fn tables(&self) -> usize {

@@ -1,6 +1,7 @@
 //! From candidates to what serves: judge, reuse, compile, load, and fall back to what served before, until nothing changes.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -150,7 +151,10 @@ fn cached(host: &Host, cache: &Cache, id: &str, digest: &str) -> Option<Componen
 }
 
 fn compile_and_keep(host: &Host, cache: Option<&Cache>, id: &str, digest: &str, wasm: &[u8]) -> Result<Component, LoadError> {
-    let component = Component::from_binary(&host.engine, wasm).map_err(|error| LoadError::Compile(clip(&format!("{error:#}"), 512)))?;
+    // The compiler panics on some components that pass its checks; that is no more than a component that does not load.
+    let compiled = catch_unwind(AssertUnwindSafe(|| Component::from_binary(&host.engine, wasm)));
+    let compiled = compiled.unwrap_or_else(|_| Err(wasmtime::Error::msg("the compiler cannot handle this component")));
+    let component = compiled.map_err(|error| LoadError::Compile(clip(&format!("{error:#}"), 512)))?;
     if let Some(cache) = cache
         && let Err(error) = cache.store(digest, &component)
     {

@@ -14,7 +14,7 @@ const PARTS: [&str; 4] = ["value", "key", "id", "name"];
 type Ask<'a> = dyn Fn(&[Json]) -> Result<Vec<Json>, TrialError> + 'a;
 
 /// Every derived case with its name and how it went. `load` gives a host that has seen nothing.
-pub(super) fn run(load: &dyn Fn() -> Result<Trial, TrialError>, cases: &[Case]) -> Vec<(&'static str, Result<(), Failure>)> {
+pub(super) fn run(load: &dyn Fn() -> Result<Trial, TrialError>, cases: &[Case]) -> Vec<super::Derived> {
     let ask = |leaves: &[Json]| load()?.masked(leaves);
     let mut texts: Vec<Json> = cases.iter().flat_map(|case| &case.rows).filter_map(|row| row.get("text").cloned()).collect();
     texts.extend([json!(""), json!("\u{e9}\u{1f600}\u{0}\n\""), json!("x".repeat(3000)), json!("{\"a\": \"b\"}")]);

@@ -2,14 +2,14 @@
 
 use telemetry_plugins::PluginKind;
 
-use super::{File, Language, Template};
+use super::{File, Language, Template, adapt_manifest};
 
 /// `--lang c`.
 pub(super) const C: Language = Language {
     name: "c",
     shared: &[SDK],
     templates: &[ENRICHER, METRIC, VALIDATOR, MASKER],
-    adapt,
+    adapt: adapt_manifest,
     advice: "Building takes a C compiler for WebAssembly: `python3 -m pip install ziglang`, or `zig` or `clang` (with lld) on the PATH.\n\
              `sdk/c/agent_telemetry.h` has all there is to call.",
 };
@@ -42,13 +42,6 @@ macro_rules! sdk {
 
 const SDK: &[File] =
     sdk!["agent_telemetry.c", "agent_telemetry.h", "agent_telemetry_settings.h", "agent_telemetry_skin.h", "agent_telemetry_writing.h",];
-
-fn adapt(path: &str, text: &str, from: &str, to: &str) -> String {
-    match path {
-        "plugin.toml" => text.replace(&format!("id = \"{from}\""), &format!("id = \"{to}\"")),
-        _ => text.to_owned(),
-    }
-}
 
 #[cfg(test)]
 mod tests {

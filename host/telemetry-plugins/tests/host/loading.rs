@@ -132,7 +132,8 @@ fn refuses_imports_that_the_host_does_not_offer() {
     append(&mut wasi, MANIFEST_SECTION, doubler_manifest("doubler", "llm.usage.n", "doubled").as_bytes());
     assert!(refusal(&wasi).contains("exports no interface"), "{}", refusal(&wasi));
     for (import, says) in [
-        ("wasi:sockets/tcp@0.2.0", "never linked"),
+        ("wasi:http/outgoing-handler@0.2.0", "never linked"),
+        ("wasi:sockets/tcp@0.2.0", "capabilities.wasi = [\"address:IP:PORT\"]"),
         ("wasi:clocks/wall-clock@0.2.0", "capabilities.wasi = [\"clock\"]"),
         ("wasi:io/poll@0.2.0", "asks for no part of WASI"),
         ("agent-telemetry:host/files@0.1.0-rc", "does not offer"),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use serde::{Deserialize, Serialize};
 use telemetry_plugins::{Catalog, PluginStatus};
 
@@ -46,11 +46,16 @@ pub async fn one(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<
 ///
 /// # Errors
 /// 409 when one of these files cannot be used: then nothing changes.
-pub async fn reload(State(app): State<Arc<App>>) -> Result<Json<Plugins>, ApiError> {
+pub async fn reload(State(app): State<Arc<App>>, request: Request) -> Result<Json<Plugins>, ApiError> {
+    // It says nothing, but one left unread would cost the client its connection.
+    let _ = axum::body::to_bytes(request.into_body(), MAX_BODY).await;
     let plugins = Arc::clone(&app.plugins);
     let catalog = blocking(move || plugins.reload_all().map_err(ApiError::conflict)).await?;
     Ok(Plugins::of(&catalog, None))
 }
+
+/// Bytes of a body that means nothing.
+const MAX_BODY: usize = 64 << 10;
 
 /// The body of [`enable`].
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -25,7 +25,7 @@ pub enum PluginAction {
         /// validator, enricher, masker or metric
         #[arg(long, value_parser = kind)]
         kind: PluginKind,
-        /// The language it is written in: rust or c
+        /// The language it is written in: rust, c, javascript or python
         #[arg(long)]
         lang: String,
     },
