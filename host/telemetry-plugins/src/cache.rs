@@ -3,6 +3,8 @@
 //! The folder is 0700 and the user's own, an entry 0600; an entry is `MAC || bytes`, the MAC a keyed BLAKE3 over the engine, the
 //! component's digest and the bytes. Whatever is not as it must be is recompiled, with a warning.
 
+mod prune;
+
 use std::fs::{self, DirBuilder, File};
 use std::hash::{Hash, Hasher};
 use std::io::{self, Read as _, Write as _};
@@ -66,6 +68,7 @@ impl Cache {
         if blake3::Hash::from_bytes(*mac) != self.mac(digest, code) {
             return Err(CacheError::Untrusted("its MAC is wrong".into()));
         }
+        prune::touch(&self.path(digest));
         native::deserialize(engine, code).map_err(|error| CacheError::Untrusted(format!("the engine refuses it: {error}")))
     }
 
@@ -82,6 +85,7 @@ impl Cache {
         let path = self.path(digest);
         let draft = path.with_extension(format!("{}.new", std::process::id()));
         let written = write_new(&draft, &[self.mac(digest, code).as_bytes(), code]).and_then(|()| fs::rename(&draft, &path));
+        prune::prune(&self.folder, prune::MOST, &path);
         written.map_err(|source| {
             // What is left is refused for want of a MAC in any case.
             let _ = fs::remove_file(&draft);
