@@ -8,6 +8,8 @@ pub mod cases;
 pub mod check;
 mod derived;
 pub mod digest;
+pub mod files;
+pub mod grant;
 pub mod inspect;
 pub mod interpreted;
 mod leaves;

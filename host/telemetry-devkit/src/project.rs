@@ -22,7 +22,7 @@ pub struct Language {
     shared: &'static [&'static [File]],
     /// One a kind.
     templates: &'static [Template],
-    /// Changes the text of a file of the template `from` to the project `to`.
+    /// Changes the text of a file, of the template `from` or shared, to what the project `to` needs.
     adapt: fn(path: &str, text: &str, from: &str, to: &str) -> String,
     /// What the README says of the language: which compiler it takes.
     advice: &'static str,
@@ -107,7 +107,7 @@ pub fn create(parent: &Path, name: &str, kind: PluginKind, language: &str) -> Re
         write(&folder, path, &(language.adapt)(path, text, template.id, name))?;
     }
     for (path, text) in language.shared.iter().copied().flatten() {
-        write(&folder, path, text)?;
+        write(&folder, path, &(language.adapt)(path, text, template.id, name))?;
     }
     Ok(folder)
 }

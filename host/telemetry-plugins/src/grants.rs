@@ -76,6 +76,11 @@ impl Grants {
         self.0.extend(other.0);
     }
 
+    /// As TOML, a table for each plugin.
+    pub fn lines(&self) -> String {
+        self.0.iter().map(|(id, grant)| toml_lines(id, grant)).collect::<Vec<_>>().join("\n")
+    }
+
     /// What `id` is granted.
     pub fn of(&self, id: &str) -> Option<&Grant> {
         self.0.get(id)
@@ -112,7 +117,10 @@ pub fn decide(manifest: &Manifest, grant: Option<&Grant>, derived: &DerivedClass
     if let Policy::Locked(lock) = policy
         && lock.get(&*manifest.id).is_none_or(|locked| locked != digest)
     {
-        let reasons = vec![format!("the policy is `locked`, and `{}` with digest {digest} is not in the lock file", manifest.id)];
+        let reasons = vec![format!(
+            "the policy is `locked`, and `{}` with digest {digest} is not in the lock file (`cylestio-server plugin lock` writes it)",
+            manifest.id
+        )];
         return Err(Refusal { reasons, toml: None });
     }
     let mut needed = grant.clone();

@@ -18,6 +18,7 @@ mod grants;
 mod guest;
 mod journal;
 mod load;
+mod lock;
 mod manifest;
 mod mask;
 mod metric;
@@ -48,6 +49,7 @@ pub use counters::CounterValues;
 pub use enrich::Enrichment;
 pub use grants::{Grant, Grants, GrantsError, Refusal};
 pub use load::{Inspected, LoadError, inspect, read_component};
+pub use lock::{Lock, LockError};
 pub use manifest::{
     AskedLimits, BUILD_SECTION, Capabilities, Leaves, MANIFEST_SECTION, Manifest, ManifestError, Parameter, PluginKind, Read, Rollup,
     Schema, SchemaError, Write,

@@ -10,6 +10,7 @@ pub mod config;
 pub mod journal;
 pub mod live;
 pub mod logging;
+pub mod offline;
 pub mod processing;
 pub mod router;
 pub mod server;

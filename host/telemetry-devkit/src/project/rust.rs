@@ -81,6 +81,8 @@ fn adapt(path: &str, text: &str, from: &str, to: &str) -> String {
     let quoted = |id: &str| format!("\"{id}\"");
     match path {
         "Cargo.toml" | "Cargo.lock" => text.replace(&quoted(from), &quoted(&format!("{to}-plugin"))).replace("../../sdk", "sdk/rust"),
+        // Inside the project it is a member of the project's workspace.
+        "sdk/rust/Cargo.toml" => text.replace("\n[workspace]\n", ""),
         "plugin.toml" => text.replace(&format!("id = {}", quoted(from)), &format!("id = {}", quoted(to))),
         _ => text.to_owned(),
     }

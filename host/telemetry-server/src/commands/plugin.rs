@@ -2,8 +2,11 @@
 
 mod build;
 mod check;
+mod grant;
 mod inspect;
+mod lock;
 mod new;
+mod run;
 mod test;
 
 use std::path::PathBuf;
@@ -54,6 +57,33 @@ pub enum PluginAction {
         #[arg(long)]
         json: bool,
     },
+    /// Runs a component over events, with no server, and prints what it gives: a JSON object a line
+    Run {
+        /// The component
+        file: PathBuf,
+        /// Events, one a line as JSON; without it those of the database (--db-path)
+        #[arg(long, value_name = "FILE")]
+        input: Option<PathBuf>,
+        /// A metric's groups: fields, with commas between
+        #[arg(long, value_name = "FIELDS")]
+        group_by: Option<String>,
+        /// A parameter of the report, as in its query: the metric's own, interval, from_time, to_time, filters; may be repeated
+        #[arg(long = "set", value_name = "NAME=VALUE")]
+        parameters: Vec<String>,
+    },
+    /// Shows what a component asks for, and grants it after you confirm
+    Grant {
+        /// The component
+        file: PathBuf,
+        /// Fields by name or pattern instead of those it asks, as 'attributes["llm.*"]'; may be repeated
+        #[arg(long = "field", value_name = "PATTERN")]
+        fields: Vec<String>,
+        /// Without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Writes down which components load under the policy `locked`: all that would serve now, by id and digest
+    Lock,
     /// Compiles every plugin into the cache, as the first start does by itself
     Compile,
     /// Compiles the component on standard input; the server starts this itself
@@ -76,6 +106,11 @@ pub fn run(action: &PluginAction, config: &dyn Fn() -> Result<Config, ConfigErro
         PluginAction::Check { file } => check::run(file, &config()?),
         PluginAction::Test { folder } => test::run(folder, &cache(&settings()?)),
         PluginAction::Inspect { file, json } => inspect::run(file, *json, settings()?.limits.max_file),
+        PluginAction::Run { file, input, group_by, parameters } => {
+            run::run(file, input.as_deref(), group_by.as_deref(), parameters, &config()?)
+        }
+        PluginAction::Grant { file, fields, yes } => grant::run(file, fields, *yes, &config()?),
+        PluginAction::Lock => lock::run(&config()?),
         PluginAction::Compile => {
             Catalog::open(settings()?).map(drop).context("compiling plugins")?;
             Ok(ExitCode::SUCCESS)

@@ -77,6 +77,7 @@ impl Config {
             ("plugins.path", &mut self.plugins.path, database.beside("plugins")),
             ("plugins.grants_file", &mut self.plugins.grants_file, database.beside("grants.toml")),
             ("plugins.switches_file", &mut self.plugins.switches_file, database.beside("switches.toml")),
+            ("plugins.lock_file", &mut self.plugins.lock_file, database.beside("plugins.lock")),
             (
                 "plugins.cache_path",
                 &mut self.plugins.cache_path,

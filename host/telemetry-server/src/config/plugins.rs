@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use telemetry_plugins::{FailureAction, Grant, Grants, Limits, PluginSettings, Tables};
+use telemetry_plugins::{FailureAction, Grant, Grants, Limits, Lock, PluginSettings, Tables};
 
 use super::check::Findings;
 use crate::live::switches::{self, Switches};
@@ -19,6 +19,8 @@ pub enum Policy {
     Open,
     /// Metadata is granted; content, lookups and WASI want a grant.
     Metadata,
+    /// As `Metadata`, and only components that the lock file names.
+    Locked,
 }
 
 /// What becomes of an event whose validator failed on it.
@@ -43,6 +45,8 @@ pub struct PluginsConfig {
     pub switches_file: Option<PathBuf>,
     /// Whether the folder and these files are watched.
     pub watch: bool,
+    /// Which components load under the policy `locked`; absent = `plugins.lock` beside the database.
+    pub lock_file: Option<PathBuf>,
     /// Where compiled plugins are kept; absent = the user's cache folder.
     pub cache_path: Option<PathBuf>,
     /// Where the key stands that authenticates them; absent = the user's state folder.
@@ -94,6 +98,7 @@ impl Default for PluginsConfig {
             grants_file: None,
             switches_file: None,
             watch: true,
+            lock_file: None,
             cache_path: None,
             state_path: None,
             policy: Policy::Metadata,
@@ -137,8 +142,21 @@ impl PluginsConfig {
     /// What the component host is opened with: shipped plugins' grants from the configuration, the operator's from their file.
     ///
     /// # Errors
-    /// A sentence when the file of grants, or of what is switched, is there and cannot be used.
+    /// A sentence when the file of grants, or of what is switched, is there and cannot be used, or the policy is `locked` and the lock file
+    /// cannot.
     pub fn settings(&self) -> Result<PluginSettings, String> {
+        let policy = match self.policy {
+            Policy::Locked => telemetry_plugins::Policy::Locked(self.locked()?.0),
+            _ => self.unlocked_policy(),
+        };
+        Ok(PluginSettings { policy, ..self.unlocked_settings()? })
+    }
+
+    /// As [`PluginsConfig::settings`], as if the policy `locked` were `metadata`: what may be put into the lock file.
+    ///
+    /// # Errors
+    /// A sentence when the file of grants is there and cannot be used.
+    pub fn unlocked_settings(&self) -> Result<PluginSettings, String> {
         let mut grants = Grants(self.grants.clone());
         grants.extend(self.operators_grants()?);
         let mut switches = self.switches()?;
@@ -146,10 +164,7 @@ impl PluginsConfig {
         switches.on.extend(self.enabled.iter().cloned());
         let mib = |mib: u32| (mib as usize) << 20;
         Ok(PluginSettings {
-            policy: match self.policy {
-                Policy::Open => telemetry_plugins::Policy::Open,
-                Policy::Metadata => telemetry_plugins::Policy::Metadata,
-            },
+            policy: self.unlocked_policy(),
             path: self.path.clone(),
             candidate: None,
             grants,
@@ -177,6 +192,25 @@ impl PluginsConfig {
             environment: BTreeMap::new(),
             journal_key: None,
         })
+    }
+
+    fn unlocked_policy(&self) -> telemetry_plugins::Policy {
+        match self.policy {
+            Policy::Open => telemetry_plugins::Policy::Open,
+            Policy::Metadata | Policy::Locked => telemetry_plugins::Policy::Metadata,
+        }
+    }
+
+    fn locked(&self) -> Result<Lock, String> {
+        let path = self.lock_file.as_deref().ok_or("`plugins.policy` is `locked`, and no lock file is named")?;
+        let told = |problem: String| format!("`{}` {problem}", path.display());
+        match std::fs::read_to_string(path) {
+            Ok(text) => Lock::parse(&text).map_err(|error| told(format!("cannot be used: {error}"))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(told("is not there, and `plugins.policy` is `locked`; write it with: cylestio-server plugin lock".to_owned()))
+            }
+            Err(error) => Err(told(format!("cannot be read: {error}"))),
+        }
     }
 
     /// The file of grants; without one, or when it is not there, nothing.

@@ -18,4 +18,5 @@ mod unit;
 
 pub use budget::{Budget, Exhausted, Lease};
 pub use pipeline::{Pipeline, PipelineSettings};
+pub use stages::dry::{Found, Tried, try_events};
 pub use unit::{Answer, EventOutcome, IngestError, StrictDetail, Unit, Unread};

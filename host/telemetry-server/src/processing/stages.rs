@@ -1,5 +1,6 @@
 //! The stages of the write path. Each takes all events of the joined units; what is refused stays in its place with its reasons.
 
+pub(super) mod dry;
 mod submit;
 mod work;
 

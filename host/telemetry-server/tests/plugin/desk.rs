@@ -44,7 +44,10 @@ impl Desk {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cylestio-server"));
         command.args(line.split_whitespace()).current_dir(self.0.path()).env_clear();
         command.env("HOME", self.path("home")).env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("XDG_CACHE_HOME", COMPILED.path()).env("XDG_STATE_HOME", COMPILED.path().join("state"));
+        command
+            .env("ZIG_GLOBAL_CACHE_DIR", COMPILED.path().join("zig"))
+            .env("XDG_CACHE_HOME", COMPILED.path())
+            .env("XDG_STATE_HOME", COMPILED.path().join("state"));
         let output = command.envs(variables.iter().copied()).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Said { out: text(output.stdout), err: text(output.stderr), code: output.status.code().unwrap() }

@@ -4,4 +4,5 @@
 mod desk;
 mod look;
 mod make;
+mod operate;
 mod prove;

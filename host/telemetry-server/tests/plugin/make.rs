@@ -36,6 +36,8 @@ fn new_writes_all_that_a_build_takes() {
     assert!(desk.path("my-metric-rust/sdk/rust/src/lib.rs").exists() && desk.path("my-metric-rust/wit/metric/metric.wit").exists());
     let package = fs::read_to_string(desk.path("my-metric-rust/Cargo.toml")).unwrap();
     assert!(package.contains("name = \"my-metric-rust-plugin\"") && package.contains("path = \"sdk/rust\""), "{package}");
+    let sdk = fs::read_to_string(desk.path("my-metric-rust/sdk/rust/Cargo.toml")).unwrap();
+    assert!(sdk.contains("cylestio-plugin-sdk") && !sdk.contains("[workspace]"), "one workspace a project: {sdk}");
     assert!(desk.path("my-metric-c/sdk/c/agent_telemetry.h").exists());
     assert!(!desk.names().iter().any(|name| name.ends_with(".db")), "no database is made");
 }

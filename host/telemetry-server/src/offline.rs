@@ -1,0 +1,100 @@
+//! One plugin over a file of events or over a database, with no server: what it gives, line by line.
+
+mod events;
+mod place;
+mod report;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use telemetry_model::{Clock, time::SystemClock};
+use telemetry_plugins::{Catalog, Origin, PluginKind, PluginState, Registry};
+use telemetry_store::Store;
+
+use crate::config::Config;
+use crate::processing::try_events;
+use place::Place;
+
+/// What is run over what.
+#[derive(Clone, Debug)]
+pub struct OfflineRun {
+    /// The component.
+    pub file: PathBuf,
+    /// Events, one a line as JSON; without it those of the configured database.
+    pub input: Option<PathBuf>,
+    /// Parameters of a report, as in its query: `group_by`, `interval`, the metric's own, filters.
+    pub query: Vec<(String, String)>,
+}
+
+/// Runs the plugin as a server with `config` would, and writes a JSON object a line: for each event what a validator, enricher or masker
+/// says of it, for each group what a metric does.
+///
+/// # Errors
+/// When the component would not load, or events or database cannot be read.
+pub fn run(config: &Config, run: &OfflineRun, out: &mut dyn Write) -> anyhow::Result<()> {
+    let mut settings = config.plugins.settings().map_err(anyhow::Error::msg)?;
+    settings.candidate = Some(run.file.clone());
+    let plugins = Arc::new(Registry::open(&settings, || ())?);
+    let (id, kind) = serving(&plugins.current(), &run.file)?;
+    if kind != PluginKind::Metric && !run.query.is_empty() {
+        bail!("only a metric takes parameters of a report, `{id}` is of kind {}", kind.as_str());
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    // The folder goes after the store in it.
+    let (_place, store) = match &run.input {
+        Some(_) => {
+            let place = Place::new(clock.now())?;
+            let store = Store::open(telemetry_store::StoreSettings { path: place.database(), ..config.store_settings() })?;
+            (Some(place), store)
+        }
+        None => (None, existing(config)?),
+    };
+    if kind == PluginKind::Metric {
+        if let Some(input) = &run.input {
+            report::ingest(&store, &plugins, events::of_file(input)?)?;
+        }
+        let report = report::compute(&store, &plugins, &id, &run.query, clock);
+        store.close();
+        return print(out, report?);
+    }
+    let given = match &run.input {
+        Some(input) => events::of_file(input),
+        None => events::of_store(&store),
+    };
+    let tried = given.map(|events| try_events(&store, &plugins, &id, kind, events));
+    store.close();
+    print(out, tried?)
+}
+
+/// Id and kind of the plugin in `file`.
+fn serving(catalog: &Catalog, file: &Path) -> anyhow::Result<(String, PluginKind)> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let status = catalog.statuses().into_iter().find(|status| status.origin == Origin::File(name.clone()));
+    let status = status.with_context(|| format!("`{}` was not looked at", file.display()))?;
+    match (status.state, status.kind) {
+        (PluginState::Serving, Some(kind)) => Ok((status.id, kind)),
+        (PluginState::SwitchedOff, _) => bail!("`{}` is switched off", status.id),
+        _ => {
+            let grant = status.grant.map(|lines| format!("\n\nThese lines in the grants would allow it:\n\n{lines}")).unwrap_or_default();
+            bail!("`{}` would not load: {}{grant}", file.display(), status.error.unwrap_or_default())
+        }
+    }
+}
+
+/// The configured database, which must be there and not in use.
+fn existing(config: &Config) -> anyhow::Result<Store> {
+    let path = &config.database.path;
+    if !path.is_file() {
+        bail!("there is no database `{}`: name one with --db-path, or give events with --input", path.display());
+    }
+    Store::open(config.store_settings()).with_context(|| format!("opening `{}`", path.display()))
+}
+
+fn print(out: &mut dyn Write, lines: impl IntoIterator<Item = impl serde::Serialize>) -> anyhow::Result<()> {
+    for line in lines {
+        writeln!(out, "{}", serde_json::to_string(&line).context("printing")?).context("printing")?;
+    }
+    Ok(())
+}
