@@ -57,6 +57,39 @@ fn a_plugin_sees_only_what_it_reads() {
     assert!(status(&server, "model")["log"].to_string().contains("CANARY-7"));
 }
 
+/// Fields that need no grant and where they stand in an event.
+const ALONE: [(&str, &str, &str); 8] = [
+    ("name", "event.name", "name"),
+    ("level", "event.level", "level"),
+    ("schema", "event.schema_version", "schema_version"),
+    ("trace", "event.trace_id", "trace_id"),
+    ("span", "event.span_id", "span_id"),
+    ("parent", "event.parent_span_id", "parent_span_id"),
+    ("agent", "event.agent_id", "agent_id"),
+    ("channel", "event.channel", "channel"),
+];
+
+#[test]
+fn whoever_reads_one_field_never_has_any_other_in_its_memory() {
+    let guests: Vec<_> = ALONE.iter().map(|(id, field, _)| looking(id, field)).collect();
+    let server = server(&guests.iter().collect::<Vec<_>>());
+    for (id, _, member) in ALONE {
+        let mut event = canaries();
+        event["attributes"]["llm.model"] = "CANARY-7".into();
+        ALONE.iter().for_each(|(.., other)| event[*other] = "CANARY-7".into());
+        let all = server.accept(&event);
+        event[member] = "INFO".into();
+        let others = server.accept(&event);
+        let found = |event: i64| server.count(&format!("select value from attributes where event_id = {event} and key = '{id}.mark'"));
+        assert_eq!((found(all), found(others)), (1, 0), "{id}");
+    }
+    // Each has logged what it was handed: one field in its own events, never more than that one canary in the others'.
+    for (id, ..) in ALONE {
+        let log = status(&server, id)["log"].to_string();
+        assert!(log.matches("CANARY-7").count() <= 2 * ALONE.len(), "{log}");
+    }
+}
+
 #[test]
 fn metadata_needs_no_grant() {
     let server = server(&[&Guest::enricher("meta", "(i64.const 1)")]);

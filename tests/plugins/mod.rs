@@ -5,6 +5,7 @@
 
 mod contract;
 mod enrichers;
+mod flow;
 mod grants;
 mod guest;
 mod journal;

@@ -81,3 +81,18 @@ fn every_change_of_what_serves_and_of_grants_is_an_entry() {
     assert_eq!(detail["grants"]["somebody"]["fields"], json!(["event.session_id"]));
     assert_eq!(detail["policy"], "metadata");
 }
+
+#[test]
+fn a_masker_is_noted_for_what_it_was_handed_and_never_proved() {
+    let server = Server::start();
+    let mut event = golden()[0].clone();
+    event["attributes"]["note"] = json!("a text of some length that nobody has seen before");
+    server.accept(&event);
+    let masker = versions(&server, "secret-masker", "?event_id=1");
+    assert_eq!((&masker["versions"][0]["kind"], &masker["versions"][0]["rows"]), (&json!("masker"), &json!(1)), "{masker}");
+    assert_eq!(masker["seen"]["by"][0]["outcomes"], json!({ "ok": 1 }));
+    let audit = server.get("/v1/audit/verify").json;
+    assert_eq!(audit["holds"], true, "{audit}");
+    let named = audit["not_rebuilt"].as_array().unwrap().iter().find(|unproven| unproven["why"] == "masker-input");
+    assert_eq!(named.expect("named")["places"], json!(["entry 2, `secret-masker`: 1"]), "{audit}");
+}

@@ -1,5 +1,6 @@
 //! What plugins are handed, noted where it is handed over: row hashes, bytes, outcomes. The store keeps it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use telemetry_model::journal::{Handed, HandedRow, IdRuns, JournalKeys, Marks, RelationAccess, Subject};
@@ -8,6 +9,7 @@ use telemetry_model::{Batch, Digest, DigestHasher, DigestKey};
 
 use crate::grants::Grant;
 use crate::manifest::Manifest;
+use crate::mask::Leaf;
 use crate::metric::MetricRow;
 use crate::row_hash::RowHasher;
 
@@ -111,6 +113,45 @@ impl Witness {
 
     pub(crate) fn finish(self) -> Vec<Handed> {
         self.handed
+    }
+}
+
+/// Notes which leaves one masker is handed, by row. They are never stored, so nobody can make the hash again; it is there for whoever
+/// still has what was sent.
+#[derive(Debug)]
+pub(crate) struct LeafNotes {
+    recorder: Arc<Recorder>,
+    rows: BTreeMap<u32, Vec<u8>>,
+    bytes: u64,
+}
+
+impl LeafNotes {
+    pub(crate) fn new(recorder: Arc<Recorder>) -> Self {
+        LeafNotes { recorder, rows: BTreeMap::new(), bytes: 0 }
+    }
+
+    /// It is about to be handed these leaves, in so many bytes.
+    pub(crate) fn handing<'l, 't: 'l>(&mut self, leaves: impl Iterator<Item = &'l Leaf<'t>>, bytes: usize) {
+        self.bytes += bytes as u64;
+        for leaf in leaves {
+            let text = self.rows.entry(leaf.row).or_default();
+            for part in [leaf.field.name().as_bytes(), leaf.part.as_str().as_bytes(), leaf.raw.as_bytes()] {
+                text.extend_from_slice(&(part.len() as u64).to_le_bytes());
+                text.extend_from_slice(part);
+            }
+        }
+    }
+
+    /// `None` when nothing was handed over.
+    pub(crate) fn finish(self, failed: &[Option<RunOutcome>]) -> Option<Handed> {
+        let row = |(row, text): (u32, Vec<u8>)| HandedRow {
+            row,
+            outcome: failed.get(row as usize).copied().flatten().unwrap_or(RunOutcome::Ok),
+            input: self.recorder.keys.aggregate.digest(&text),
+            output: None,
+        };
+        let rows: Vec<_> = self.rows.into_iter().map(row).collect();
+        (!rows.is_empty()).then(|| Handed { subject: Arc::clone(&self.recorder.subject), rows, bytes: self.bytes })
     }
 }
 

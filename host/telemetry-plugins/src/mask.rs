@@ -14,9 +14,11 @@ mod sources;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use telemetry_model::journal::Handed;
 use telemetry_model::json::unescape;
 use telemetry_model::outcome::{PluginRun, RunOutcome};
 
+use crate::journal::LeafNotes;
 use crate::plugin::Plugin;
 use crate::runs::Outcomes;
 use crate::settings::Limits;
@@ -175,7 +177,8 @@ impl Maskers {
 
     pub(crate) fn start<'a>(&'a self, limits: &'a Limits, sources: &'a [u64]) -> Masking<'a> {
         let failed = vec![None; sources.len()];
-        Masking { maskers: self, limits, sources, failed: self.on.iter().map(|_| failed.clone()).collect() }
+        let notes = self.on.iter().map(|masker| masker.plugin.recorder().map(LeafNotes::new)).collect();
+        Masking { maskers: self, limits, sources, failed: self.on.iter().map(|_| failed.clone()).collect(), notes }
     }
 }
 
@@ -195,6 +198,8 @@ pub struct Masking<'a> {
     sources: &'a [u64],
     /// For each masker the rows it failed on.
     failed: Vec<Vec<Option<RunOutcome>>>,
+    /// For each masker what it was handed, if that is noted.
+    notes: Vec<Option<LeafNotes>>,
 }
 
 /// What became of the rows.
@@ -204,14 +209,16 @@ pub struct Masked {
     pub withheld: Vec<Option<Arc<str>>>,
     /// Which maskers ran on the row.
     pub runs: Vec<Arc<[PluginRun]>>,
+    /// What each masker was handed, if that is noted: rows of which it scanned a leaf.
+    pub handed: Vec<Handed>,
 }
 
 impl Masking<'_> {
     /// What is to be replaced in `leaves`, by place; leaves of one row stand together. Rows that fail are told at the end.
     pub fn leaves(&mut self, leaves: &[Leaf<'_>]) -> Vec<FoundLeaf> {
         let mut all = Vec::new();
-        for (masker, failed) in self.maskers.on.iter().zip(&mut self.failed) {
-            let mut attempts = Attempts { masker, limits: self.limits, sources: self.sources, failed };
+        for ((masker, failed), notes) in self.maskers.on.iter().zip(&mut self.failed).zip(&mut self.notes) {
+            let mut attempts = Attempts { masker, limits: self.limits, sources: self.sources, failed, notes };
             all = join::join(all, attempts.run(leaves));
         }
         all
@@ -223,13 +230,15 @@ impl Masking<'_> {
         let down = self.maskers.down.first().map(|(id, _)| Arc::clone(id));
         let mut withheld = vec![down; rows];
         let mut outcomes = Outcomes::new(rows);
-        for (masker, failed) in self.maskers.on.iter().zip(self.failed) {
+        let mut handed = Vec::new();
+        for ((masker, failed), notes) in self.maskers.on.iter().zip(self.failed).zip(self.notes) {
+            handed.extend(notes.and_then(|notes| notes.finish(&failed)));
             for (slot, _) in withheld.iter_mut().zip(&failed).filter(|(slot, failed)| slot.is_none() && failed.is_some()) {
                 *slot = Some(Arc::clone(&masker.id));
             }
             let column = failed.into_iter().map(|failed| failed.or(Some(RunOutcome::Ok))).collect();
             outcomes.push(&masker.plugin.version, column);
         }
-        Masked { withheld, runs: outcomes.finish() }
+        Masked { withheld, runs: outcomes.finish(), handed }
     }
 }

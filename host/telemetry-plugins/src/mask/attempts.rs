@@ -10,6 +10,7 @@ use super::columns::LeafBatch;
 use super::seen::Found;
 use super::{FoundLeaf, Leaf, LeafField, LeafPart, Masker, answer};
 use crate::call::CallError;
+use crate::journal::LeafNotes;
 use crate::poison::{HOST_TRIES, MS, by_bytes};
 use crate::settings::Limits;
 
@@ -22,6 +23,7 @@ pub(super) struct Attempts<'a> {
     pub sources: &'a [u64],
     /// By row.
     pub failed: &'a mut [Option<RunOutcome>],
+    pub notes: &'a mut Option<LeafNotes>,
 }
 
 /// A text that was not seen before.
@@ -207,7 +209,7 @@ impl Attempts<'_> {
 
     /// One call over `texts`; again when the host could not run it.
     fn call(
-        &self,
+        &mut self,
         leaves: &[Leaf<'_>],
         fresh: &mut Fresh,
         texts: &[usize],
@@ -221,6 +223,9 @@ impl Attempts<'_> {
         let places: Vec<usize> = texts.iter().filter_map(|text| fresh.texts.get(*text)).map(|new| new.place).collect();
         let sent = LeafBatch::new(leaves, places.iter().copied(), plugin.manifest.leaves.pointer);
         let bytes = sent.batch.data.len();
+        if let Some(notes) = self.notes {
+            notes.handing(places.iter().filter_map(|place| leaves.get(*place)), bytes);
+        }
         let mut tries = 0;
         let result = loop {
             let (answer, used) = plugin.callee.fresh(budget(bytes), |live| plugin.enrich(live, &sent.batch));

@@ -8,6 +8,7 @@ mod withhold;
 
 use std::sync::Arc;
 
+use telemetry_model::journal::Handed;
 use telemetry_model::{DigestKey, Flag};
 use telemetry_plugins::{Catalog, Leaf, Masking, Span};
 
@@ -48,7 +49,8 @@ impl Stages {
         for (row, body) in (first as u32..).zip(&refused) {
             body.list(row, &mut list);
         }
-        let (hits, masked) = list.finish();
+        let (hits, mut masked) = list.finish();
+        let handed = std::mem::take(&mut masked.handed);
         let mut rest = &hits[..];
         let mut rows = masked.withheld.iter().zip(masked.runs);
         let mut events = (0..).zip(work.arrivals.iter_mut());
@@ -75,6 +77,26 @@ impl Stages {
             if let Some(slot) = work.bodies.get_mut(body.job) {
                 *slot = Some(masked);
             }
+        }
+        self.note_masked(jobs, work, handed);
+    }
+}
+
+impl Stages {
+    /// Keeps what maskers were handed of events; of bodies that hold none it is noted at once.
+    fn note_masked(&self, jobs: &[Job], work: &mut Work, handed: Vec<Handed>) {
+        let events = u32::try_from(work.arrivals.len()).unwrap_or(u32::MAX);
+        let mut bodies = Vec::new();
+        for mut handed in handed {
+            let of_bodies = handed.rows.split_off(handed.rows.partition_point(|row| row.row < events));
+            if !of_bodies.is_empty() {
+                bodies.push(Handed { subject: Arc::clone(&handed.subject), rows: of_bodies, bytes: 0 });
+            }
+            work.handed.push(handed);
+        }
+        let Some(time) = jobs.first().map(|job| job.unit.received_at).filter(|_| !bodies.is_empty()) else { return };
+        if let Err(error) = self.store.submit_handed(Vec::new(), bodies, time, Box::new(|_| {})) {
+            tracing::debug!(%error, "rows of a body are noted later");
         }
     }
 }

@@ -339,7 +339,12 @@ impl Snapshot {
     /// When the database cannot be read.
     pub fn journal_uncovered(&self, after: i64, before: i64) -> Result<Uncovered, StoreError> {
         self.read("look for events that the journal does not name", |connection| {
-            let sql = "select count(*), min(id) from event_rows where id > ?1 and id < ?2 and runs is not null";
+            // A masker may have run on an event without being handed anything of it.
+            let sql = "select count(*), min(e.id) from event_rows e where e.id > ?1 and e.id < ?2 and exists (
+                           select 1 from run_sets s, json_each(s.runs) r
+                           join plugin_versions v on v.id = r.value ->> 0
+                           join journal_subjects j on j.text ->> 'derivation' = v.derivation
+                           where s.id = e.runs and r.value ->> 1 <> 'breaker-open' and j.text ->> 'kind' <> 'masker')";
             connection.prepare_cached(sql)?.query_row((after, before), |row| Ok(Uncovered { events: row.get(0)?, first: row.get(1)? }))
         })
     }

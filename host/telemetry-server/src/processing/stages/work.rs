@@ -25,7 +25,7 @@ pub(in super::super) struct Work {
     pub(in super::super) bodies: Vec<Option<MaskedBody>>,
     pub(in super::super) arrivals: Vec<Arrival>,
     /// What plugins were handed of the arrivals.
-    pub(super) handed: Vec<Handed>,
+    pub(in super::super) handed: Vec<Handed>,
 }
 
 /// The text that a job's events were read from: the body itself, or what became of it when it was mended.
