@@ -73,8 +73,10 @@ fn any_cut_and_order_gives_each_row_the_same_result() {
 fn any_cut_and_order_of_leaves_is_masked_the_same() {
     let set = fs::read_to_string(plugins().join("../tests/fixtures/secrets/labelled.jsonl")).unwrap();
     let texts: Vec<String> = set.lines().step_by(9).map(pieces).collect();
-    let leaves: Vec<_> =
+    let mut leaves: Vec<_> =
         texts.windows(2).map(|two| json!({"text": two.concat(), "part": if two[0].len() % 2 == 0 { "key" } else { "value" }})).collect();
+    // What the example masks is no secret.
+    leaves.push(json!({"text": "Ask EMP-20417.", "part": "value"}));
     for (folder, _) in of_kinds(&[PluginKind::Masker]) {
         let scratch = tempfile::tempdir().unwrap();
         let masked =
