@@ -84,6 +84,11 @@ impl Server {
         &self.config
     }
 
+    /// What it was started with.
+    pub fn config_mut(&mut self) -> &mut Config {
+        &mut self.config
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }

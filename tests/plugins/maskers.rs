@@ -1,6 +1,8 @@
 //! Maskers: nothing that they find is kept anywhere, and what they fail on is withheld from everyone, but of nobody else's.
 
 use serde_json::{Value, json};
+use telemetry_plugins::Catalog;
+use telemetry_server::processing::replay;
 
 use super::guest::Guest;
 use super::{event, outcomes, server, status};
@@ -79,6 +81,51 @@ fn a_secret_is_kept_nowhere_wherever_it_is_sent() {
     assert_eq!(server.count("select count(*) from attributes where instr(value, '[secret:github:q7R8]')"), 3);
     let bytes = stored(&mut server);
     assert!(contains(&bytes, MARK) && !contains(&bytes, &secret) && !contains(&bytes, &secret[8..]));
+}
+
+#[test]
+fn what_was_stored_before_is_masked_by_a_replay() {
+    let secret = secret();
+    let mut server = Server::start_with(|config, _| config.plugins.disabled = vec!["secret-masker".to_owned()]);
+    let long = format!("say {secret} and \u{e9}\n").repeat(40);
+    let mut event = saying(&format!("agent {secret}"), &long);
+    event["attributes"][secret.as_str()] = json!([{ "content": long, "role": secret }]);
+    event["attributes"]["n"] = json!(1.5);
+    event["own"] = json!({ "in": secret });
+    event["idempotency_key"] = secret.as_str().into();
+    server.accept(&event);
+    server.accept(&saying("b", "nothing to hide"));
+    server.post("/v1/telemetry", format!("{secret} is no JSON"));
+    server.post("/v1/telemetry", json!({ "k": secret }).to_string());
+    let untouched = |server: &Server| -> (String, String) {
+        let sql = "select group_concat(key || value_json, ';'), count(*) from attributes where event_id = 2";
+        server.sql().query_row(sql, [], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.to_string()))).expect("a row")
+    };
+    let before = untouched(&server);
+    assert!(contains(&stored(&mut server), &secret));
+    server.config_mut().plugins.disabled.clear();
+    let plugins = Catalog::open(server.config_mut().plugins.settings().expect("settings")).expect("a catalog");
+    let settings = server.config_mut().store_settings();
+    let now = telemetry_model::Timestamp::parse(crate::harness::NOW).expect("a time");
+    let done = replay(&plugins, &settings, now).expect("it masks");
+    assert!(done.replaced >= 8 && done.read > done.replaced, "{done:?}");
+    assert_eq!(replay(&plugins, &settings, now).expect("it masks").replaced, 0);
+    server.restart();
+    assert_eq!(server.count("select count(*) from journal_entries where kind = 'offline' and instr(detail, 'mask replay')"), 2);
+    let masked = server.count("select count(*) from attributes where event_id = 1 and instr(value_json, '[secret:github:q7R8]') > 0");
+    assert_eq!((masked, untouched(&server)), (2, before));
+    assert_eq!(server.count("select count(*) from events where agent_id like 'agent [secret:github:q7R8]-______'"), 1);
+    assert_eq!(server.count("select count(*) from quarantine where instr(body, '[secret:github:q7R8]')"), 2);
+    let content: String = server
+        .sql()
+        .query_row("select value_json from attributes where event_id = 1 and key = 'llm.request.data'", [], |row| row.get(0))
+        .expect("a row");
+    let content: Value = serde_json::from_str(&content).expect("JSON");
+    assert_eq!(content["messages"][0]["content"], long.replace(&secret, MARK));
+    let read = server.get("/v1/telemetry/events/1");
+    assert!(read.status == 200 && !read.text.contains(&secret));
+    server.accept(&saying("after", "it goes on"));
+    assert!(!contains(&stored(&mut server), &secret[4..]));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use telemetry_server::config::{FlagValue, Sources};
 
 use crate::commands::audit::AuditAction;
+use crate::commands::mask::MaskAction;
 use crate::commands::plugin::PluginAction;
 
 /// A self-hosted server for telemetry of AI agents.
@@ -45,6 +46,9 @@ pub enum Action {
     /// Looks at the configuration
     #[command(subcommand)]
     Config(ConfigAction),
+    /// Masks what is stored
+    #[command(subcommand)]
+    Mask(MaskAction),
     /// Makes, looks at and prepares plugins
     #[command(subcommand)]
     Plugin(PluginAction),

@@ -39,6 +39,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             load()?;
             writeln!(out, "the configuration is fine").context("printing")?;
         }
+        Some(Action::Mask(action)) => commands::mask::run(action, &load()?.config)?,
         Some(Action::Plugin(action)) => return commands::plugin::run(action, &|| Ok(load()?.config)),
         Some(Action::Audit(action)) => return commands::audit::run(action, &|| Ok(load()?.config)),
         None => start(load()?.config)?,

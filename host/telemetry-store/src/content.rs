@@ -8,7 +8,7 @@ mod cut;
 mod document;
 
 pub(crate) use cut::Cutter;
-pub(crate) use document::{Document, Hole};
+pub(crate) use document::{Document, Hole, push_escaped};
 
 use telemetry_model::{Digest, JsonText};
 

@@ -13,6 +13,7 @@ mod open;
 mod overview;
 mod prepare;
 mod read;
+mod rewrite;
 mod settings;
 mod store;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use read::{
     EventPage, EventQuery, EventScan, Provenance, QuarantineItem, QuarantinePage, QuarantineQuery, QuarantinedEvent, ScanError,
     SessionOrder, SessionPage, SessionQuery, SessionRow, SessionState, Snapshot, Stop, StoredEvent, StoredPlugin, StoredRun, Writer,
 };
+pub use rewrite::{Rewrite, Rewritten, StoredKind, StoredText, rewrite};
 pub use settings::StoreSettings;
 pub use store::Store;
 pub use writer::Reply;

@@ -1,4 +1,5 @@
 //! What the binary does instead of serving.
 
 pub mod audit;
+pub mod mask;
 pub mod plugin;

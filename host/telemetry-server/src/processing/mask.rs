@@ -3,6 +3,7 @@
 
 mod body;
 mod leaves;
+mod replay;
 mod splice;
 mod withhold;
 
@@ -17,6 +18,7 @@ use super::pipeline::Job;
 use super::stages::{Arrival, Stages, State, Work};
 pub(super) use body::MaskedBody;
 use leaves::Leaves;
+pub use replay::{ReplayError, replay};
 
 /// Leaves are handed to the maskers in lists of at most so many, or so many bytes.
 const LIST_LEAVES: usize = 1 << 14;

@@ -17,6 +17,7 @@ mod stages;
 mod unit;
 
 pub use budget::{Budget, Exhausted, Lease};
+pub use mask::{ReplayError, replay};
 pub use pipeline::{Pipeline, PipelineSettings};
 pub use stages::dry::{Found, Tried, try_events};
 pub use unit::{Answer, EventOutcome, IngestError, StrictDetail, Unit, Unread};

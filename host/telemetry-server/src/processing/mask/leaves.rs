@@ -67,6 +67,13 @@ impl<'t> Leaves<'t> {
         Leaves { text, at: 0, row, depth: 0, member, attribute: None, is_id: false, pointer: pointers.then(Vec::new) }
     }
 
+    /// Of any JSON text: no part of it is an envelope.
+    pub(super) fn anywhere(text: &'t str, row: u32) -> Self {
+        /// Deeper than any envelope.
+        const INSIDE: usize = 8;
+        Leaves { depth: INSIDE, member: Member::Fixed("stored", LeafPart::Value), ..Leaves::new(text, row, false) }
+    }
+
     fn open(&mut self, is_array: bool) {
         self.depth += 1;
         if let Some(steps) = &mut self.pointer {
