@@ -203,3 +203,22 @@ fn a_component_that_was_changed_is_named() {
     put(server.folder(), "doubles", &bytes);
     assert_eq!(places(&verified(&server, None)), ["component `doubles.wasm`"]);
 }
+
+#[test]
+fn an_offline_run_is_noted_before_it_begins() {
+    let server = stopped();
+    let file_of = server.folder().join("plugins/doubles.wasm");
+    let run = telemetry_server::offline::OfflineRun { file: file_of, input: None, query: Vec::new() };
+    let mut lines = Vec::new();
+    telemetry_server::offline::run(server.config(), &run, &mut lines).expect("it runs");
+    assert_eq!(String::from_utf8(lines).unwrap().lines().count(), 30);
+    let sql = file(&server);
+    let detail: String = sql.query_row("select detail from journal_entries where kind = 'offline'", [], |row| row.get(0)).unwrap();
+    let detail: Value = serde_json::from_str(&detail).unwrap();
+    assert_eq!((&detail["command"], &detail["plugin"]), (&json!("plugin run"), &json!("doubles")));
+    let rows = "select sum(a.rows) from journal_accesses a join journal_subjects s on s.id = a.subject join journal_entries e on e.id = a.id / 4096
+        where s.plugin_id = 'doubles' and e.id > (select id from journal_entries where kind = 'offline')";
+    assert_eq!(sql.query_row(rows, [], |row| row.get::<_, i64>(0)).unwrap(), 30);
+    let audit = verified(&server, None);
+    assert!(audit.holds, "{:?}", audit.findings);
+}

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use telemetry_model::{Clock, DigestKey};
 use telemetry_plugins::{Catalog, PluginSettings, Policy};
-use telemetry_store::{EntryKind, NewEntry, Store};
+use telemetry_store::{EntryKind, NewEntry, Store, StoreError};
 
-/// How long an entry may take to be durable before the server goes on without waiting.
+/// How long an entry may take to be durable.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Appends to the journal.
@@ -37,20 +37,31 @@ impl Journal {
         if matches!(&last, Ok(Some(last)) if *last == detail) {
             return;
         }
-        let (tell, told) = mpsc::sync_channel(1);
         let entry = NewEntry { time: self.clock.now(), kind: EntryKind::Catalog, as_of: None, detail: Some(detail), accesses: Vec::new() };
-        let queued = self.store.journal(entry, Box::new(move |done| drop(tell.send(done.map(drop)))));
-        let failed = match queued {
-            Err(error) => Some(error.to_string()),
-            Ok(()) => match told.recv_timeout(PATIENCE) {
-                Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(error.to_string()),
-                Err(error) => Some(error.to_string()),
-            },
-        };
-        if let Some(error) = failed {
-            tracing::error!(error, "journal.catalog.failed");
+        if let Err(error) = self.append(entry) {
+            tracing::error!(%error, "journal.catalog.failed");
         }
+    }
+
+    /// Appends that `command` is about to hand what is stored to the plugin `id` and all others of `catalog`. Blocks until it is durable.
+    ///
+    /// # Errors
+    /// When it is not: then nothing may be handed over.
+    pub fn note_offline(&self, command: &str, id: &str, catalog: &Catalog) -> Result<(), StoreError> {
+        if !self.is_on {
+            return Ok(());
+        }
+        let serving = catalog.statuses().into_iter().filter(|status| status.derivation.is_some());
+        let plugins = serving.map(|status| json!({ "id": status.id, "digest": status.digest, "derivation": status.derivation }));
+        let detail = json!({ "command": command, "plugin": id, "plugins": plugins.collect::<Value>() }).to_string();
+        let as_of = Some(self.store.snapshot()?.last_event()?);
+        self.append(NewEntry { time: self.clock.now(), kind: EntryKind::Offline, as_of, detail: Some(detail), accesses: Vec::new() })
+    }
+
+    fn append(&self, entry: NewEntry) -> Result<(), StoreError> {
+        let (tell, told) = mpsc::sync_channel(1);
+        self.store.journal(entry, Box::new(move |done| drop(tell.send(done.map(drop))))).map_err(|_| StoreError::Closed)?;
+        told.recv_timeout(PATIENCE).unwrap_or(Err(StoreError::Busy))
     }
 }
 

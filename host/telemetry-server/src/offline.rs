@@ -14,6 +14,7 @@ use telemetry_plugins::{Catalog, Origin, PluginKind, PluginState, Registry};
 use telemetry_store::Store;
 
 use crate::config::Config;
+use crate::journal::Journal;
 use crate::processing::try_events;
 use place::Place;
 
@@ -36,6 +37,8 @@ pub struct OfflineRun {
 pub fn run(config: &Config, run: &OfflineRun, out: &mut dyn Write) -> anyhow::Result<()> {
     let mut settings = config.plugins.settings().map_err(anyhow::Error::msg)?;
     settings.candidate = Some(run.file.clone());
+    let stored = if run.input.is_none() { Some(existing(config)?) } else { None };
+    settings.journal_key = stored.as_ref().filter(|_| config.plugins.journal).map(|store| store.digest_key().clone());
     let plugins = Arc::new(Registry::open(&settings, || ())?);
     let (id, kind) = serving(&plugins.current(), &run.file)?;
     if kind != PluginKind::Metric && !run.query.is_empty() {
@@ -43,13 +46,17 @@ pub fn run(config: &Config, run: &OfflineRun, out: &mut dyn Write) -> anyhow::Re
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // The folder goes after the store in it.
-    let (_place, store) = match &run.input {
-        Some(_) => {
+    let (_place, store) = match stored {
+        None => {
             let place = Place::new(clock.now())?;
             let store = Store::open(telemetry_store::StoreSettings { path: place.database(), ..config.store_settings() })?;
             (Some(place), store)
         }
-        None => (None, existing(config)?),
+        Some(store) => {
+            // Before any row is handed over.
+            Journal::new(store.clone(), clock.clone(), config.plugins.journal).note_offline("plugin run", &id, &plugins.current())?;
+            (None, store)
+        }
     };
     if kind == PluginKind::Metric {
         if let Some(input) = &run.input {
@@ -63,7 +70,7 @@ pub fn run(config: &Config, run: &OfflineRun, out: &mut dyn Write) -> anyhow::Re
         Some(input) => events::of_file(input),
         None => events::of_store(&store),
     };
-    let tried = given.map(|events| try_events(&store, &plugins, &id, kind, events));
+    let tried = given.map(|events| try_events(&store, &plugins, &id, kind, events, clock.now()));
     store.close();
     print(out, tried?)
 }

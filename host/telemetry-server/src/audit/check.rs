@@ -24,6 +24,8 @@ pub(super) struct Check<'s> {
     pub(super) components: BTreeSet<(String, String)>,
     key: DigestKey,
     known: BTreeMap<i64, Option<Arc<Known>>>,
+    /// The last entry after which stored texts were masked again.
+    pub(super) masked_again: i64,
     /// The last event that an entry names.
     covered: Option<i64>,
     /// Plugins ran without a journal since then.
@@ -46,12 +48,14 @@ impl<'s> Check<'s> {
             components: BTreeSet::new(),
             key: key.clone(),
             known: BTreeMap::new(),
+            masked_again: 0,
             covered: None,
             is_off: false,
         }
     }
 
     pub(super) fn run(&mut self, head: Option<Head>) -> Result<(), StoreError> {
+        self.masked_again = self.snapshot.journal_masked_again()?;
         let mut last = Head::default();
         let mut is_found = head.is_none_or(|head| head.entry == 0);
         loop {

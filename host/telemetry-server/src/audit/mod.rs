@@ -49,7 +49,7 @@ pub struct Audit {
 /// Rows that cannot be made again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unproven {
-    /// `purged`, `changed`, `not-stored`, `masker-input`, `flags-cut`, `validator-output`, `component`.
+    /// `purged`, `changed`, `masked-again`, `not-stored`, `masker-input`, `flags-cut`, `validator-output`, `component`.
     pub why: &'static str,
     /// For people.
     pub explanation: &'static str,
@@ -101,6 +101,7 @@ impl Audit {
 enum Why {
     Purged,
     Changed,
+    MaskedAgain,
     NotStored,
     Masker,
     FlagsCut,
@@ -113,6 +114,7 @@ impl Why {
         match self {
             Why::Purged => ("purged", "the row is no longer stored"),
             Why::Changed => ("changed", "events that came later changed the row that a query read"),
+            Why::MaskedAgain => ("masked-again", "stored texts were masked again after the row was handed over"),
             Why::NotStored => {
                 ("not-stored", "duplicates and requests that were refused or failed: the row was handed over and never stored")
             }

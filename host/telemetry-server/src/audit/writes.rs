@@ -43,10 +43,15 @@ impl Check<'_> {
             let row = self.row(entry, at as i64)?;
             let complete = made.iter_mut().filter(|made| made.access.has(at)).fold(Some(0u32), |sum, made| made.row(&self.keys, &row, sum));
             let stored = marks.get(at as usize * 4..at as usize * 4 + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes);
-            if let (Some(made), Some(stored)) = (complete, stored)
-                && made != stored
+            if let (Some(sum), Some(stored)) = (complete, stored)
+                && sum != stored
             {
                 differing += 1;
+                if entry.id < self.masked_again {
+                    let readers: Vec<_> = made.iter().filter(|made| made.access.has(at)).map(|made| Arc::clone(&made.known)).collect();
+                    readers.iter().for_each(|known| self.unproven(Why::MaskedAgain, 1, entry, known));
+                    continue;
+                }
                 self.audit.wrong(self.name(entry, at as i64), format!("is not what plugins were handed ({})", place(entry)));
             }
             if let Some(why) = row.why {
@@ -103,7 +108,7 @@ impl Check<'_> {
         }
         let has_output = made.outputs.iter().any(Option::is_some);
         let output = has_output.then(|| self.keys.over(made.outputs.iter().copied()).0.to_vec());
-        if output != made.access.output {
+        if output != made.access.output && entry.id >= self.masked_again {
             let rows = format!("events {} to {}", entry.first_event.unwrap_or_default(), entry.last_event.unwrap_or_default());
             self.audit.wrong(rows, format!("what `{plugin}` wrote is not what it gave ({})", place(entry)));
         }

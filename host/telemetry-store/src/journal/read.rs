@@ -132,6 +132,17 @@ impl Snapshot {
         })
     }
 
+    /// The last entry after which stored texts were masked again; 0 without one.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn journal_masked_again(&self) -> Result<i64, StoreError> {
+        self.read("look for masking of stored rows in the journal", |connection| {
+            let sql = "select coalesce(max(id), 0) from journal_entries where kind = 'offline' and detail ->> 'command' = 'mask replay'";
+            connection.prepare_cached(sql)?.query_row([], |row| row.get(0))
+        })
+    }
+
     /// Digest and text of a subject.
     ///
     /// # Errors

@@ -52,8 +52,8 @@ pub struct Found {
 }
 
 /// Lets the stages of a server with `plugins` work on `events`, a JSON text each, and tells for each what the plugin `id` said. `store` gives
-/// the key of digests and gets nothing.
-pub fn try_events(store: &Store, plugins: &Arc<Registry>, id: &str, kind: PluginKind, events: Vec<Vec<u8>>) -> Vec<Tried> {
+/// the key of digests and gets nothing but, where `plugins` note what they are handed, entries of the journal at `now`.
+pub fn try_events(store: &Store, plugins: &Arc<Registry>, id: &str, kind: PluginKind, events: Vec<Vec<u8>>, now: Timestamp) -> Vec<Tried> {
     let stages = Stages { store: store.clone(), plugins: Arc::clone(plugins) };
     let mut tried = Vec::with_capacity(events.len());
     let mut events = events.into_iter();
@@ -62,13 +62,13 @@ pub fn try_events(store: &Store, plugins: &Arc<Registry>, id: &str, kind: Plugin
         if batch.is_empty() {
             return tried;
         }
-        tried.extend(try_batch(&stages, id, kind, batch));
+        tried.extend(try_batch(&stages, id, kind, batch, now));
     }
 }
 
-fn try_batch(stages: &Stages, id: &str, kind: PluginKind, batch: Vec<Vec<u8>>) -> Vec<Tried> {
+fn try_batch(stages: &Stages, id: &str, kind: PluginKind, batch: Vec<Vec<u8>>, now: Timestamp) -> Vec<Tried> {
     let budget = Budget::new(usize::MAX);
-    let jobs = batch.into_iter().map(|bytes| job(bytes, &budget)).collect();
+    let jobs = batch.into_iter().map(|bytes| job(bytes, &budget, now)).collect();
     let (jobs, bodies) = stages.receive(jobs);
     let mut work = Work::decode(&jobs, bodies);
     let plugins = stages.plugins.current();
@@ -77,6 +77,10 @@ fn try_batch(stages: &Stages, id: &str, kind: PluginKind, batch: Vec<Vec<u8>>) -
     stages.validate(&plugins, &mut work);
     stages.normalize(&mut work);
     stages.enrich(&plugins, &mut work);
+    // Nothing is stored, but plugins have seen it.
+    if let Err(error) = stages.store.submit_handed(Vec::new(), std::mem::take(&mut work.handed), now, Box::new(|_| {})) {
+        tracing::warn!(%error, "rows that were tried are not noted");
+    }
     let mut arrivals = work.arrivals.iter().zip(violations);
     let tried = work.texts.iter().map(|text| match text {
         // A body of one event.
@@ -143,7 +147,7 @@ fn sentence(reason: &Reason) -> String {
     }
 }
 
-fn job(bytes: Vec<u8>, budget: &Budget) -> Job {
+fn job(bytes: Vec<u8>, budget: &Budget, now: Timestamp) -> Job {
     let (reply, _) = oneshot::channel();
     let unit = Unit {
         bytes,
@@ -153,7 +157,7 @@ fn job(bytes: Vec<u8>, budget: &Budget) -> Job {
         strict: false,
         source: "offline".into(),
         flags: Vec::new(),
-        received_at: Timestamp(0),
+        received_at: now,
         lease: budget.lease(),
     };
     Job { unit, reply }
