@@ -2,6 +2,7 @@
 //!
 //! One file is the plugin: the component carries its manifest and a note of how it was built as custom sections.
 
+pub mod bench;
 pub mod build;
 mod c;
 pub mod cases;

@@ -221,6 +221,11 @@ impl Accumulator {
         Ok(self.run.rows(batch.finish(), group_count)?)
     }
 
+    /// Linear memory of its instance, bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.run.memory_bytes()
+    }
+
     /// The states of all groups.
     ///
     /// # Errors

@@ -104,6 +104,13 @@ impl Guest {
     }
 }
 
+impl Guest {
+    /// Linear memory of its instances, bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.memory
+    }
+}
+
 impl ResourceLimiter for Guest {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let grown = desired.saturating_sub(current);
@@ -138,6 +145,11 @@ thread_local! {
 }
 
 /// CPU time of this thread, nanoseconds; a system call.
+pub fn thread_cpu_ns() -> u64 {
+    thread_cpu()
+}
+
+/// The same, for the host's own use.
 pub(crate) fn thread_cpu() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let cpu = u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0);

@@ -48,6 +48,7 @@ pub use compiler::{Compiler, compile_piped};
 pub use counters::CounterValues;
 pub use enrich::Enrichment;
 pub use grants::{Grant, Grants, GrantsError, Refusal};
+pub use guest::thread_cpu_ns;
 pub use load::{Inspected, LoadError, inspect, read_component};
 pub use lock::{Lock, LockError};
 pub use manifest::{

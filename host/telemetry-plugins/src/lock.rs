@@ -54,7 +54,7 @@ mod tests {
     fn reads_what_it_writes_and_refuses_the_rest_with_the_line() {
         let lock = Lock([("a-b".to_owned(), "0f".repeat(32)), ("c".to_owned(), "a1".repeat(32))].into());
         assert_eq!(Lock::parse(&lock.to_string()), Ok(lock));
-        for (text, line) in [("a = \"0f\"", 1), ("\n\na = 7", 3), ("a = \"x\"\n[b]", 1), (&format!("\na = \"{}\"", "0F".repeat(32)), 2)] {
+        for (text, line) in [("a = \"0f\"", 1), ("\n\na = 7", 3), ("a = \"x\"\n[b]", 2), (&format!("\na = \"{}\"", "0F".repeat(32)), 2)] {
             assert_eq!(Lock::parse(text).unwrap_err().line, line, "{text}");
         }
     }

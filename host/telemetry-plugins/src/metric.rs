@@ -203,6 +203,11 @@ enum Taking {
 }
 
 impl MetricRun {
+    /// Linear memory that its instance has by now, bytes; 0 once it has failed.
+    pub fn memory_bytes(&self) -> usize {
+        self.live.as_ref().map_or(0, |live| live.store.data().memory_bytes())
+    }
+
     /// Makes the groups below `group_count` exist, also when no row falls into them.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use telemetry_model::{Batch, Rows};
 
 use crate::call::{CallError, Live};
+use crate::manifest::PluginKind;
 use crate::plugin::Plugin;
 use crate::project::{project, recycle};
 
@@ -50,6 +51,23 @@ impl<'a> Parts<'a> {
     /// How it failed.
     pub fn enrich(&self, batch: &Batch) -> Result<Batch, CallError> {
         self.0.callee.fresh(BUDGET, |live| self.0.enrich(live, batch)).0
+    }
+
+    /// Linear memory of a fresh instance that has worked on all rows, bytes; of a kind that takes none, of one that is configured.
+    ///
+    /// # Errors
+    /// How it failed.
+    pub fn memory(&self, rows: &dyn Rows) -> Result<usize, CallError> {
+        let batch = self.project(rows);
+        let (memory, _) = self.0.callee.fresh(BUDGET, |live| {
+            let done = match self.0.manifest.kind {
+                PluginKind::Enricher => self.0.enrich(live, &batch)?.map(drop),
+                PluginKind::Validator => self.0.validate(live, &batch)?.map(drop),
+                PluginKind::Masker | PluginKind::Metric => self.0.configure(live)?,
+            };
+            Ok(done.map(|()| live.store.data().memory_bytes()))
+        });
+        memory
     }
 
     /// An instance that stays, configured.

@@ -185,7 +185,7 @@ fn check(violation: &WireViolation, rows: usize) -> Result<(), CallError> {
 
 impl Plugin {
     /// Configures and validates.
-    fn validate(&self, live: &mut Live, batch: &Batch) -> wasmtime::Result<Result<Vec<WireViolation>, CallError>> {
+    pub(crate) fn validate(&self, live: &mut Live, batch: &Batch) -> wasmtime::Result<Result<Vec<WireViolation>, CallError>> {
         if let Err(error) = self.configure(live)? {
             return Ok(Err(error));
         }

@@ -1,5 +1,6 @@
 //! `cylestio-server plugin ..`: what a plugin's author and its operator run. None of it needs a server or a database.
 
+mod bench;
 mod build;
 mod check;
 mod grant;
@@ -48,6 +49,15 @@ pub enum PluginAction {
         /// The folder with `plugin.toml`, `cases/` and the built component
         #[arg(default_value = ".")]
         folder: PathBuf,
+    },
+    /// Measures what the plugin in a folder costs on the rows of its cases, beside a component that does nothing
+    Bench {
+        /// The folder with `plugin.toml`, `cases/` and the built component
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+        /// As one JSON object
+        #[arg(long)]
+        json: bool,
     },
     /// Shows what a component is, reads, writes, imports and exports
     Inspect {
@@ -105,6 +115,7 @@ pub fn run(action: &PluginAction, config: &dyn Fn() -> Result<Config, ConfigErro
         PluginAction::Build { folders } => build::run(folders, &settings),
         PluginAction::Check { file } => check::run(file, &config()?),
         PluginAction::Test { folder } => test::run(folder, &cache(&settings()?)),
+        PluginAction::Bench { folder, json } => bench::run(folder, *json, &cache(&settings()?)),
         PluginAction::Inspect { file, json } => inspect::run(file, *json, settings()?.limits.max_file),
         PluginAction::Run { file, input, group_by, parameters } => {
             run::run(file, input.as_deref(), group_by.as_deref(), parameters, &config()?)

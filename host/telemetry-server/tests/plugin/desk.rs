@@ -57,7 +57,7 @@ impl Desk {
     pub fn copy(&self, plugin: &str) -> PathBuf {
         let from = repository().join("plugins").join(plugin);
         let id = from.file_name().unwrap().to_str().unwrap().to_owned();
-        for name in ["plugin.toml".to_owned(), format!("{id}.wasm"), "Cargo.toml".to_owned()] {
+        for name in ["plugin.toml".to_owned(), format!("{id}.wasm")] {
             self.write(&format!("{id}/{name}"), fs::read(from.join(name)).unwrap());
         }
         for case in fs::read_dir(from.join("cases")).unwrap() {

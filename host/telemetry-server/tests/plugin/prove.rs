@@ -61,3 +61,24 @@ fn test_asks_for_a_build_first() {
     let said = desk.run("plugin test nowhere");
     assert!(said.err.contains("cannot read `nowhere`"), "{}", said.err);
 }
+
+#[test]
+fn bench_measures_beside_a_component_that_does_nothing() {
+    let desk = Desk::new();
+    for plugin in ["examples/slow-calls", "examples/model-family-c", "examples/known-vendor"] {
+        let folder = desk.copy(plugin);
+        let said = desk.run(&format!("plugin bench --json {}", folder.display()));
+        assert_eq!(said.code, 0, "{said:?}");
+        let bill: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+        for batch in ["1", "10", "100", "1000"] {
+            let of = |whose: &str| bill[whose]["ns_per_row"][batch].as_f64();
+            assert!(of("plugin") > Some(0.0) && of("empty") > Some(0.0), "{bill}");
+        }
+        assert!(bill["plugin"]["memory_bytes"].as_u64() > Some(65_536) && bill["plugin"]["instance_ns"].as_f64() > Some(0.0), "{bill}");
+    }
+    let said = desk.run("plugin bench slow-calls");
+    assert!(said.out.contains("a row, batch of 100") && said.out.contains("opening beside it"), "{}", said.out);
+    assert!(desk.run("plugin bench nowhere").err.contains("cannot read `nowhere`"));
+    desk.copy("examples/badge-masker");
+    assert!(desk.run("plugin bench badge-masker").err.contains("a masker is not measured by rows"));
+}
