@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use telemetry_store::{SeenBy, Snapshot, StoreError, SubjectTotals};
 
 use super::extract::{Path, Query};
@@ -40,11 +40,11 @@ pub async fn access(
         if totals.is_empty() && !known {
             return Ok::<_, StoreError>(None);
         }
-        let mut answer = json!({ "plugin_id": id, "versions": totals.iter().map(version).collect::<Value>() });
-        if let Some(seen) = seen(&snapshot, &id, event, session)? {
-            answer["seen"] = seen;
-        }
-        Ok(Some(answer))
+        let mut answer = Map::new();
+        answer.insert("plugin_id".to_owned(), json!(id));
+        answer.insert("versions".to_owned(), totals.iter().map(version).collect());
+        answer.extend(seen(&snapshot, &id, event, session)?.map(|seen| ("seen".to_owned(), seen)));
+        Ok(Some(Value::Object(answer)))
     })
     .await?;
     answer.map(Json).ok_or_else(|| ApiError::not_found(format!("there is no plugin `{named}`, and none was handed anything")))
