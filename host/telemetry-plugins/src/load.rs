@@ -22,9 +22,12 @@ pub enum LoadError {
         /// Why.
         source: std::io::Error,
     },
-    /// A folder, a device, a pipe, a link.
+    /// A folder, a device, a pipe.
     #[error("read `{}`: not a regular file", .0.display())]
     NotAFile(PathBuf),
+    /// A symbolic link.
+    #[error("read `{}`: a symbolic link, and links are not followed; copy the file itself", .0.display())]
+    Linked(PathBuf),
     /// It is not what was looked at a moment ago.
     #[error("read `{0}`: it changed while it was loaded")]
     Changed(String),
@@ -163,7 +166,7 @@ pub struct Inspected {
 /// The bytes of a component's file: a regular file of at most `limit` bytes, links not followed.
 ///
 /// # Errors
-/// [`LoadError::Read`], [`LoadError::NotAFile`], [`LoadError::TooLarge`].
+/// [`LoadError::Read`], [`LoadError::NotAFile`], [`LoadError::Linked`], [`LoadError::TooLarge`].
 pub fn read_component(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
     read::file(path, limit)
 }

@@ -54,6 +54,10 @@ impl App {
         make_folder(config.plugins.path.as_deref());
         let journal = Journal::new(store.clone(), clock.clone(), config.plugins.journal);
         let plugins = LivePlugins::open(config.plugins.clone(), surroundings, journal)?;
+        let ids = plugins.current().statuses().into_iter().map(|status| status.id.to_string()).collect();
+        for (key, reason) in config.plugins.unknown_ids(&ids) {
+            tracing::warn!(config.key = key, reason, "setting names no plugin");
+        }
         let pool = MetricPool::start(config.plugins.metric_threads as usize, config.plugins.metric_queue as usize)
             .map_err(|_| StartError::Opening)?;
         let limit = Duration::from_secs(config.plugins.report_timeout_s);

@@ -36,7 +36,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.action {
         Some(Action::Config(ConfigAction::Show)) => write!(out, "{}", load()?.show()).context("printing the configuration")?,
         Some(Action::Config(ConfigAction::Check)) => {
-            load()?;
+            let plugins = load()?.config.plugins;
+            for (key, reason) in plugins.unknown_ids(&plugins.ids()) {
+                writeln!(out, "warning: {key}: {reason}").context("printing")?;
+            }
             writeln!(out, "the configuration is fine").context("printing")?;
         }
         Some(Action::Mask(action)) => commands::mask::run(action, &load()?.config)?,

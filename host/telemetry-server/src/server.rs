@@ -30,14 +30,14 @@ pub use body::BodyTimeout;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address is taken or not ours.
-    #[error("binding {host}:{port}: {source}")]
+    #[error("cannot listen on {host}:{port}: {problem}")]
     Bind {
         /// `server.host`.
         host: String,
         /// `server.port`.
         port: u16,
-        /// Why.
-        source: std::io::Error,
+        /// Why, and what to choose instead.
+        problem: String,
     },
     /// A bind beyond loopback with nothing that guards reads.
     #[error(
@@ -64,7 +64,7 @@ pub enum StartError {
         host: String,
     },
     /// The system gives no threads for the write path or the watch over plugins.
-    #[error("starting threads: {0}")]
+    #[error("starting threads")]
     Workers(#[source] std::io::Error),
     /// The thread that opens the parts died.
     #[error("opening the parts of the server failed")]
@@ -132,7 +132,11 @@ pub async fn serve_after(
     surroundings: Surroundings,
     first: impl FnOnce(&Config) + Send + 'static,
 ) -> Result<RunningServer, StartError> {
-    let bind_error = |source| StartError::Bind { host: config.server.host.clone(), port: config.server.port, source };
+    let bind_error = |error: std::io::Error| StartError::Bind {
+        host: config.server.host.clone(),
+        port: config.server.port,
+        problem: socket::problem(&error),
+    };
     let listener = socket::listen(&config.server.host, config.server.port).await.map_err(bind_error)?;
     let addr = listener.local_addr().map_err(bind_error)?;
     let server = &config.server;

@@ -33,7 +33,10 @@ impl<'a> Outline<'a> {
 
 /// Walks through `bytes`.
 pub(crate) fn outline(bytes: &[u8]) -> Result<Outline<'_>, LoadError> {
-    let malformed = |error: wasmparser::BinaryReaderError| LoadError::Malformed(error.to_string());
+    if !bytes.is_empty() && !bytes.starts_with(b"\0asm") {
+        return Err(LoadError::Malformed("not WebAssembly: it does not begin with `\\0asm`".into()));
+    }
+    let malformed = |error: wasmparser::BinaryReaderError| LoadError::Malformed(one_line(&error.to_string()));
     let mut outline = Outline::default();
     let mut inside: Vec<&'static str> = Vec::new();
     let mut first = true;
@@ -70,6 +73,11 @@ pub(crate) fn outline(bytes: &[u8]) -> Result<Outline<'_>, LoadError> {
         }
     }
     if first { Err(LoadError::Malformed("the file is empty".into())) } else { Ok(outline) }
+}
+
+/// Some messages of the parser are dumps of several lines.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Names of the contract's interfaces.

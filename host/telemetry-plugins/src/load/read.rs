@@ -11,14 +11,14 @@ use super::LoadError;
 /// The bytes of `path`: a regular file of at most `limit` bytes, links not followed.
 ///
 /// # Errors
-/// [`LoadError::Read`], [`LoadError::NotAFile`], [`LoadError::TooLarge`].
+/// [`LoadError::Read`], [`LoadError::NotAFile`], [`LoadError::Linked`], [`LoadError::TooLarge`].
 pub(crate) fn file(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
     let failed = |source: std::io::Error| LoadError::Read { path: path.to_owned(), source };
     // Without blocking: opening a pipe would wait for its writer.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let descriptor = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(descriptor) => descriptor,
-        Err(rustix::io::Errno::LOOP) => return Err(LoadError::NotAFile(path.to_owned())),
+        Err(rustix::io::Errno::LOOP) => return Err(LoadError::Linked(path.to_owned())),
         Err(error) => return Err(failed(error.into())),
     };
     let stat = rustix::fs::fstat(&descriptor).map_err(|error| failed(error.into()))?;
@@ -67,7 +67,7 @@ mod tests {
         assert!(matches!(file(folder.path(), 32 << 20), Err(LoadError::NotAFile(_))));
         let link = folder.path().join("link.wasm");
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        assert!(matches!(file(&link, 2 << 30), Err(LoadError::NotAFile(_))));
+        assert!(matches!(file(&link, 2 << 30), Err(LoadError::Linked(_))));
         assert!(matches!(file(Path::new("/dev/zero"), 32 << 20), Err(LoadError::NotAFile(_))));
         assert!(matches!(file(&folder.path().join("none"), 9), Err(LoadError::Read { .. })));
         std::fs::write(folder.path().join("small"), b"abc").unwrap();

@@ -9,6 +9,7 @@ use figment::{Figment, Provider};
 use super::check::check;
 use super::secret::Secret;
 use super::sources::{Single, environment, file};
+use super::words::{choices, nearest, reason};
 use super::{Config, Sources};
 
 /// One thing that is wrong.
@@ -103,8 +104,8 @@ impl Loading {
                 }
                 (Some(_), Some(value)) => match fits(&full, value) {
                     Ok(()) => true,
-                    Err(reason) => {
-                        self.add(&full, reason, origin);
+                    Err((place, reason)) => {
+                        self.add(&place, reason, origin);
                         false
                     }
                 },
@@ -123,7 +124,7 @@ impl Loading {
         let mut config = match self.figment.extract::<Config>() {
             Ok(config) => self.with_secrets(config),
             Err(errors) => {
-                errors.into_iter().for_each(|error| self.add(&error.path.join("."), error.kind.to_string(), "all sources"));
+                errors.into_iter().for_each(|error| self.add(&error.path.join("."), reason(&error.kind, None), "all sources"));
                 Config::default()
             }
         };
@@ -193,16 +194,22 @@ fn whole(figment: &Figment) -> Dict {
     figment.extract::<Dict>().unwrap_or_default()
 }
 
-/// Whether `value` can stand under `key`; else why not.
-fn fits(key: &str, value: &Value) -> Result<(), String> {
-    let single = Single { key: key.to_owned(), origin: String::new(), value: value.clone() };
-    let Err(error) = defaults().merge(single).extract::<Config>() else { return Ok(()) };
+/// Whether `value` can stand under `key`; else which part of it cannot, and why not.
+fn fits(key: &str, value: &Value) -> Result<(), (String, String)> {
+    let Some(error) = misfit(key, value) else { return Ok(()) };
     if SECRETS.contains(&key) {
-        return Err("must be text".to_owned());
+        return Err((key.to_owned(), "must be text".to_owned()));
     }
     let place = error.path.join(".");
-    let reason = error.kind.to_string();
-    Err(if place.is_empty() || place == key { reason } else { format!("{place}: {reason}") })
+    let place = if place.is_empty() { key.to_owned() } else { place };
+    // A key that takes words names them when it is given one that is none of them.
+    let words = misfit(key, &Value::from("")).and_then(|error| choices(&error.kind));
+    Err((place, reason(&error.kind, words)))
+}
+
+fn misfit(key: &str, value: &Value) -> Option<figment::Error> {
+    let single = Single { key: key.to_owned(), origin: String::new(), value: value.clone() };
+    defaults().merge(single).extract::<Config>().err()
 }
 
 /// Text of the environment or a flag as the type its key wants: as JSON would read it, else as text, else as a list at commas.
@@ -215,11 +222,10 @@ fn typed(key: &str, text: &str) -> Value {
 }
 
 fn unknown(key: &str, path: &str, known: &Dict) -> String {
-    let nearest = known.keys().map(|name| (strsim::jaro_winkler(key, name), name)).max_by(|a, b| a.0.total_cmp(&b.0));
     let prefix = if path.is_empty() { String::new() } else { format!("{path}.") };
-    match nearest {
-        Some((likeness, name)) if likeness > 0.7 => format!("unknown key; did you mean `{prefix}{name}`?"),
-        _ => format!("unknown key; there are {}", known.keys().map(|name| format!("{prefix}{name}")).collect::<Vec<_>>().join(", ")),
+    match nearest(key, known.keys().map(String::as_str)) {
+        Some(name) => format!("unknown key; did you mean `{prefix}{name}`?"),
+        None => format!("unknown key; there are {}", known.keys().map(|name| format!("{prefix}{name}")).collect::<Vec<_>>().join(", ")),
     }
 }
 

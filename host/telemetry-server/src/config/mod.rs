@@ -4,6 +4,7 @@ mod check;
 mod correlation;
 mod database;
 mod features;
+mod ids;
 mod load;
 mod logging;
 mod plugins;
@@ -13,6 +14,7 @@ mod show;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::path::PathBuf;
 

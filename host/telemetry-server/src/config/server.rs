@@ -109,7 +109,9 @@ impl ServerConfig {
             }
         }
         if self.read_token.as_ref().is_some_and(|token| token.reveal().len() < 16) {
-            findings.add("server.read_token", "must have at least 16 characters");
+            // Named as the operator wrote it.
+            let key = if self.read_token_file.is_some() { "server.read_token_file" } else { "server.read_token" };
+            findings.add(key, "must have at least 16 characters");
         }
         if self.read_token.is_some() && self.insecure_reads {
             findings.add("server.insecure_reads", "contradicts server.read_token: keep one of the two");

@@ -137,7 +137,7 @@ fn lists_every_problem_at_once_with_key_reason_and_origin() {
         "database.pool_size",
         "database.poolsize",
         "logging.level",
-        "plugins.grants",
+        "plugins.grants.x.feilds",
         "serve",
         "server.host",
         "server.port",
@@ -152,7 +152,8 @@ fn lists_every_problem_at_once_with_key_reason_and_origin() {
     assert_eq!(of("database.poolsize"), ("unknown key; did you mean `database.pool_size`?", "variable CYLESTIO_DATABASE__POOLSIZE"));
     assert_eq!(of("server.workers"), ("is 9999, must be 0 to 256", from_file.as_str()));
     assert_eq!(of("server.port").1, "flag --port");
-    assert!(of("plugins.grants").0.contains("feilds"), "{:?}", of("plugins.grants"));
+    assert_eq!(of("plugins.grants.x.feilds").0, "unknown key `feilds`; did you mean `fields`?");
+    assert_eq!(of("server.port").0, "must be a whole number from 0 to 65535, not 70000");
 }
 
 #[test]
@@ -198,4 +199,59 @@ fn secrets_come_from_files_and_are_never_shown() {
     let secret_of_wrong_type = file(folder.path(), "c.toml", "[server]\nread_token = [\"canary-secret\"]\n");
     let found = issues(&Sources { file: Some(secret_of_wrong_type), ..Sources::default() });
     assert_eq!(found[0].1, "must be text");
+}
+
+#[test]
+fn says_what_a_value_must_be_without_a_word_of_rust() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[server]\nport = \"x\"\nworkers = -1\nmax_body_mib = 1.5\ncors_origins = \"a\"\nallowed_hosts = [1]\ninsecure_reads = \"yes\"\n\
+                [database]\npool_size = {a = 1}\npath = 7\n[logging]\nlevel = \"\"\nformat = \"jsn\"\n[plugins]\nvalidator_failure = 1\n\
+                [plugins.config]\nx = 1\n[plugins.grants.z]\nfields = 5\n";
+    let found = issues(&Sources { file: Some(file(folder.path(), "bad.toml", text)), ..Sources::default() });
+    let lines: Vec<_> = found.iter().map(|(key, reason, _)| format!("{key}: {reason}")).collect();
+    let expected = [
+        "database.path: must be text, not 7",
+        "database.pool_size: must be a whole number from 0 to 4294967295, not a table",
+        "logging.format: must be one of auto, text, json, not `jsn`; did you mean `json`?",
+        "logging.level: must be one of off, error, warn, info, debug, trace, not empty",
+        "plugins.config.x: must be a table, not 1",
+        "plugins.grants.z.fields: must be a list, not 5",
+        "plugins.validator_failure: must be one of flag, quarantine, not 1",
+        "server.allowed_hosts.0: must be text, not 1",
+        "server.cors_origins: must be a list, not `a`",
+        "server.insecure_reads: must be true or false, not `yes`",
+        "server.max_body_mib: must be a whole number from 0 to 4294967295, not 1.5",
+        "server.port: must be a whole number from 0 to 65535, not `x`",
+        "server.workers: must be a whole number of at least 0, not -1",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn names_the_key_of_a_short_token_as_it_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), "token", "short");
+    let of = |key: &str, value: &str| issues(&Sources { environment: environment(&[(key, value)]), ..Sources::default() });
+    assert_eq!(of("CYLESTIO_SERVER__READ_TOKEN_FILE", path.to_str().unwrap())[0].0, "server.read_token_file");
+    assert_eq!(of("CYLESTIO_SERVER__READ_TOKEN", "short")[0].0, "server.read_token");
+}
+
+#[test]
+fn tells_ids_that_name_no_plugin() {
+    let folder = tempfile::tempdir().unwrap();
+    file(folder.path(), "dropped-in.wasm", "not a component");
+    let grants = file(folder.path(), "g.toml", "[other]\nfields = []\n");
+    let text = "[plugins]\ndisabled = [\"secret-scam\", \"latency\", \"dropped-in\"]\n[plugins.config.tokens-usage]\na = 1\n";
+    let flags = vec![
+        flag("plugins.path", "--plugins", folder.path().to_str().unwrap()),
+        flag("plugins.grants_file", "--grants", grants.to_str().unwrap()),
+    ];
+    let plugins = load(&Sources { file: Some(file(folder.path(), "c.toml", text)), flags, ..Sources::default() }).unwrap().config.plugins;
+    let lines: Vec<_> = plugins.unknown_ids(&plugins.ids()).into_iter().map(|(key, reason)| format!("{key}: {reason}")).collect();
+    let expected = [
+        "plugins.disabled: there is no plugin `secret-scam`; did you mean `secret-scan`?",
+        "plugins.config.tokens-usage: there is no plugin `tokens-usage`; did you mean `token-usage`?",
+        "plugins.grants_file: other: there is no plugin `other`",
+    ];
+    assert_eq!(lines, expected);
 }

@@ -7,6 +7,18 @@ use tokio::net::{TcpListener, TcpSocket, lookup_host};
 /// The monitor opens a connection an event: a burst must find room in the queue.
 const BACKLOG: u32 = 4096;
 
+/// Why an address cannot be had, and what to do about it.
+pub(super) fn problem(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another program listens there, perhaps another cylestio-server; choose another port with --port \
+                                     or server.port (0 takes a free one)"
+            .to_owned(),
+        io::ErrorKind::PermissionDenied => "this user may not; choose a port above 1023 with --port or server.port".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "no address of this machine; choose another with --host or server.host".to_owned(),
+        _ => format!("{error}; check --host or server.host"),
+    }
+}
+
 /// Binds the first usable address of `host`.
 pub(super) async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
     let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
