@@ -16,6 +16,7 @@ mod maskers;
 mod metrics;
 mod poison;
 mod refused;
+mod rows;
 mod swaps;
 mod validators;
 mod waiting;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use telemetry_model::{Class, Rows};
+use telemetry_model::{Class, Relation, Rows};
 
 use crate::engine::Host;
 use crate::enrich::{Enricher, Enrichment, enrich};
@@ -56,6 +56,7 @@ pub struct Catalog {
     maskers: Maskers,
     validators: Vec<Arc<Plugin>>,
     enrichers: Vec<Enricher>,
+    row_enrichers: Vec<Enricher>,
     metrics: BTreeMap<Box<str>, Arc<Metric>>,
     derived: DerivedClasses,
     limits: Limits,
@@ -87,6 +88,7 @@ impl Catalog {
             maskers: Maskers::default(),
             validators: Vec::new(),
             enrichers: Vec::new(),
+            row_enrichers: Vec::new(),
             metrics: BTreeMap::new(),
             derived,
             limits: settings.limits,
@@ -139,9 +141,18 @@ impl Catalog {
         validate(&self.validators, &self.limits, self.action, rows)
     }
 
-    /// Lets every enricher add to every row.
+    /// Lets every enricher over events add to every row.
     pub fn enrich(&self, rows: &dyn Rows) -> Enrichment {
-        enrich(&self.enrichers, &self.limits, rows)
+        enrich(&self.enrichers.iter().collect::<Vec<_>>(), &self.limits, rows)
+    }
+
+    /// Every enricher, in the order in which they run.
+    pub(crate) fn enrichers(&self) -> impl Iterator<Item = &Enricher> {
+        self.enrichers.iter().chain(&self.row_enrichers)
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The metric `id`.
@@ -205,7 +216,9 @@ impl Catalog {
                         telemetry_model::Field::Attribute(key) => keys.contains(key) && !own.contains(key),
                         telemetry_model::Field::Fixed(..) => false,
                     });
-                    self.enrichers.push(Enricher::new(plugin, reads_derived));
+                    let inline = plugin.manifest.source == Relation::Events;
+                    let enrichers = if inline { &mut self.enrichers } else { &mut self.row_enrichers };
+                    enrichers.push(Enricher::new(plugin, reads_derived));
                 }
                 PluginKind::Metric => {
                     let class = plugin.manifest.reads.iter().map(|read| class_of(&read.field, &self.derived)).max();

@@ -45,7 +45,7 @@ impl Enricher {
 }
 
 /// Runs `enrichers`, in this order, over `rows`.
-pub(crate) fn enrich(enrichers: &[Enricher], limits: &Limits, rows: &dyn Rows) -> Enrichment {
+pub(crate) fn enrich(enrichers: &[&Enricher], limits: &Limits, rows: &dyn Rows) -> Enrichment {
     let keys = enrichers.iter().map(|enricher| enricher.keys.len()).sum();
     let mut derived: Vec<Vec<Derived>> = (0..rows.len()).map(|_| Vec::with_capacity(keys)).collect();
     let mut outcomes = Outcomes::new(rows.len());

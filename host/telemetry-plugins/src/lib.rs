@@ -31,6 +31,7 @@ mod project;
 mod registry;
 mod ring;
 mod row_hash;
+mod rows;
 mod runs;
 mod settings;
 mod settle;

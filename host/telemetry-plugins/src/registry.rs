@@ -15,7 +15,11 @@ pub struct Registry {
     current: RwLock<Arc<Catalog>>,
     /// One change at a time.
     changing: Mutex<()>,
+    hooks: Mutex<Vec<Hook>>,
 }
+
+/// Told of a catalog that has come into force.
+type Hook = Box<dyn Fn(&Catalog) + Send + Sync>;
 
 impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -45,7 +49,7 @@ impl Registry {
             builds.wait_for_small();
             catalog = Catalog::settled(&workshop, settings, Some(&catalog));
         }
-        Ok(Registry { workshop, current: RwLock::new(Arc::new(catalog)), changing: Mutex::new(()) })
+        Ok(Registry { workshop, current: RwLock::new(Arc::new(catalog)), changing: Mutex::new(()), hooks: Mutex::default() })
     }
 
     /// What serves now. Take it once a unit of work.
@@ -63,7 +67,15 @@ impl Registry {
         drop(current);
         // Unloading code takes a moment that nobody should wait for with the lock.
         drop(former);
+        self.hooks.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|hook| hook(&next));
         next
+    }
+
+    /// Calls `hook` with the catalog in force, now and whenever another has come into force. It must be quick.
+    pub fn on_change(&self, hook: impl Fn(&Catalog) + Send + Sync + 'static) {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        hook(&self.current());
+        self.hooks.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
     }
 
     /// Forgets what failed to compile, so that the next [`Registry::reload`] tries it again.

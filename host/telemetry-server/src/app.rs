@@ -16,7 +16,7 @@ use crate::api::health::Degraded;
 use crate::config::{Config, ServerConfig};
 use crate::journal::Journal;
 use crate::live::LivePlugins;
-use crate::processing::{Pipeline, PipelineSettings};
+use crate::processing::{Pipeline, PipelineSettings, RowQueue};
 use crate::server::{StartError, Surroundings};
 
 /// How long health waits for the writer.
@@ -40,6 +40,8 @@ pub struct App {
     pub pipeline: Pipeline,
     /// At most one verification of the journal at a time.
     pub audits: Arc<Semaphore>,
+    /// Enrichers over stored rows.
+    pub rows: RowQueue,
     /// Memory of answers.
     pub answers: Answers,
 }
@@ -64,7 +66,9 @@ impl App {
         let reports = Reports::new(store.clone(), plugins.registry(), clock.clone(), pool, limit);
         let pipeline = Pipeline::new(store.clone(), plugins.registry(), pipeline_settings(&config.server)).map_err(StartError::Workers)?;
         let answers = Answers::new(config.server.max_answers_bytes());
-        Ok(App { started_at: clock.now(), config, clock, store, plugins, reports, pipeline, audits: Arc::new(Semaphore::new(1)), answers })
+        let rows = RowQueue::start(store.clone(), plugins.registry(), clock.clone()).map_err(StartError::Workers)?;
+        let audits = Arc::new(Semaphore::new(1));
+        Ok(App { started_at: clock.now(), config, clock, store, plugins, reports, pipeline, audits, rows, answers })
     }
 
     /// Why events cannot be stored whole or read, if so: a write must come back, a row must be readable, and every masker that is on
@@ -121,6 +125,7 @@ impl App {
     pub fn close(&self) {
         self.plugins.close();
         self.pipeline.close();
+        self.rows.close();
         self.store.close();
     }
 }

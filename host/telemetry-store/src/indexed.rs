@@ -117,7 +117,7 @@ pub(crate) fn register(connection: &mut Connection, keys: &[String]) -> Result<V
 /// `strings.id` of `key`, when its index holds every event of the snapshot.
 pub(crate) fn complete(connection: &Connection, key: &str) -> Result<Option<i64>> {
     let sql = "select k.key from attribute_keys k where k.key = (select id from strings where text = ?1) and k.filled >= k.target \
-               and not k.dropped";
+               and not k.dropped and not exists (select 1 from row_keys w where w.key = k.key)";
     connection.prepare_cached(sql)?.query_row([key], |row| row.get(0)).optional()
 }
 

@@ -7,6 +7,7 @@ use telemetry_model::outcome::{Derived, PluginRun};
 use telemetry_model::{Digest, Event, JsonText, Reason, Timestamp};
 
 use crate::prepare::PreparedEvent;
+use crate::rowqueue::{JobChange, RowResults};
 
 /// An event with everything that was found out about it, before it is cut for storage.
 #[derive(Clone, Debug)]
@@ -70,6 +71,10 @@ pub enum WriteItem {
     Event(Box<PreparedEvent>),
     /// Something refused.
     Quarantine(QuarantineEntry),
+    /// What enrichers said of stored rows; has no outcome.
+    Rows(Box<RowResults>),
+    /// A change of the jobs; has no outcome.
+    Job(Box<JobChange>),
 }
 
 impl WriteItem {
@@ -77,6 +82,11 @@ impl WriteItem {
     pub(crate) fn bytes(&self) -> usize {
         match self {
             WriteItem::Event(event) => event.bytes(),
+            WriteItem::Job(_) => 1_024,
+            WriteItem::Rows(results) => {
+                let values = results.rows.iter().flat_map(|row| &row.derived);
+                1_024 + results.rows.len() * 128 + values.map(|derived| derived.value.as_str().len() + 64).sum::<usize>()
+            }
             WriteItem::Quarantine(entry) => match &entry.body {
                 QuarantinedBody::Json(json) => json.as_str().len() + 1_024,
                 QuarantinedBody::Text { text, .. } => text.len() + 1_024,

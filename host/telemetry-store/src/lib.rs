@@ -14,6 +14,7 @@ mod overview;
 mod prepare;
 mod read;
 mod rewrite;
+mod rowqueue;
 mod settings;
 mod store;
 #[cfg(test)]
@@ -30,10 +31,12 @@ pub use overview::{Counts, Overview, RecentCall};
 pub use prepare::{PreparedEvent, kept_place};
 pub use read::{
     Activity, AgentOrder, AgentPage, AgentQuery, AgentRow, AlertCounts, AlertPage, AlertQuery, AlertRow, AttributeMap, EventCursor,
-    EventPage, EventQuery, EventScan, Provenance, QuarantineItem, QuarantinePage, QuarantineQuery, QuarantinedEvent, ScanError,
-    SessionOrder, SessionPage, SessionQuery, SessionRow, SessionState, Snapshot, Stop, StoredEvent, StoredPlugin, StoredRun, Writer,
+    EventPage, EventQuery, EventRow, EventScan, Provenance, QuarantineItem, QuarantinePage, QuarantineQuery, QuarantinedEvent, QueuedRow,
+    RowTable, ScanError, SessionOrder, SessionPage, SessionQuery, SessionRow, SessionState, Snapshot, Stop, StoredEvent, StoredJob,
+    StoredPlugin, StoredRun, Without, Writer,
 };
 pub use rewrite::{Rewrite, Rewritten, StoredKind, StoredText, rewrite};
+pub use rowqueue::{JobChange, JobStep, RowResult, RowResults};
 pub use settings::StoreSettings;
 pub use store::Store;
 pub use writer::Reply;

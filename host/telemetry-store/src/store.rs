@@ -16,6 +16,7 @@ use crate::item::{NewEvent, WriteItem};
 use crate::journal::{NewEntry, Notes, Orphans};
 use crate::open;
 use crate::prepare::PreparedEvent;
+use crate::rowqueue::RowSignal;
 use crate::settings::StoreSettings;
 use crate::writer::{Job, Queued, Reply, Writer};
 
@@ -33,6 +34,7 @@ struct Shared {
     queue_bytes: usize,
     queued: Arc<Queued>,
     orphans: Arc<Orphans>,
+    rows: Arc<RowSignal>,
     jobs: RwLock<Option<Sender<Job>>>,
     writer: Mutex<Option<JoinHandle<Connection>>>,
     /// Given up last, when the writer has ended.
@@ -52,6 +54,7 @@ impl Store {
         let orphans = Arc::new(Orphans::default());
         let queue_bytes = settings.queue_bytes;
         let path = settings.path.clone();
+        let rows = Arc::new(RowSignal::default());
         let health = Arc::new(WriteHealth::new());
         let (counted, told) = (Arc::clone(&queued), Arc::clone(&health));
         let writer = Writer {
@@ -60,6 +63,7 @@ impl Store {
             health: told,
             key: file.key.clone(),
             indexed: file.indexed.clone(),
+            rows: Arc::clone(&rows),
             settings,
             orphans: Arc::clone(&orphans),
         };
@@ -80,6 +84,7 @@ impl Store {
                 queue_bytes,
                 queued,
                 orphans,
+                rows,
                 jobs: RwLock::new(Some(jobs)),
                 writer: Mutex::new(Some(thread)),
                 _lock: file.lock,
@@ -161,6 +166,10 @@ impl Store {
     /// begin; when none is left the database is one file.
     pub fn close(&self) {
         self.shared.close();
+    }
+
+    pub(crate) fn row_signal(&self) -> &RowSignal {
+        &self.shared.rows
     }
 
     /// A connection for reading; back to the pool when dropped.

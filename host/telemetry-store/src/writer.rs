@@ -14,10 +14,12 @@ mod events;
 mod executions;
 mod indexed;
 mod job;
+mod jobs;
 mod merge;
 mod nodes;
 mod quarantine;
 mod recompute;
+mod rowqueue;
 mod scopes;
 mod seen;
 mod shared_rows;
@@ -37,11 +39,13 @@ use crate::health::WriteHealth;
 use crate::indexed::IndexedKey;
 use crate::item::WriteItem;
 use crate::journal::{HeadFile, Orphans};
+use crate::rowqueue::RowSignal;
 use crate::settings::StoreSettings;
 use checkpoint::Checkpoints;
 use indexed::Upkeep;
 use job::GROUP_BYTES;
 pub(crate) use job::{Job, Queued};
+pub(crate) use rowqueue::number as queue_number;
 pub(crate) use shared_rows::outcome_word;
 use transaction::Transaction;
 
@@ -58,6 +62,7 @@ pub(crate) struct Writer {
     pub(crate) health: Arc<WriteHealth>,
     pub(crate) key: DigestKey,
     pub(crate) indexed: Vec<IndexedKey>,
+    pub(crate) rows: Arc<RowSignal>,
     pub(crate) settings: StoreSettings,
     pub(crate) orphans: Arc<Orphans>,
 }
@@ -67,8 +72,8 @@ impl Writer {
     pub(crate) fn run(self, connection: &Connection) {
         let checkpoints = Checkpoints::start(&self.settings);
         let head = HeadFile::start(self.settings.journal_head_path.clone());
-        let (silence, orphans) = (self.settings.conversation_silence, Arc::clone(&self.orphans));
-        let mut transaction = match Transaction::new(connection, &self.key, silence, &self.indexed, orphans) {
+        let orphans = Arc::clone(&self.orphans);
+        let mut transaction = match Transaction::new(connection, &self.key, &self.settings, &self.indexed, &self.rows, orphans) {
             Ok(transaction) => transaction,
             Err(error) => return self.refuse(&StoreError::sqlite("prepare the statements of the writer", error)),
         };

@@ -99,12 +99,21 @@ impl RawManifest {
     }
 }
 
+/// What plugins that are no metrics may take.
+fn sources(kind: PluginKind) -> String {
+    match kind {
+        PluginKind::Enricher => "an enricher takes `events`, `llm_calls` or `tool_executions`".to_owned(),
+        other => format!("a {} takes `events`", other.as_str()),
+    }
+}
+
 /// What depends on more than one key.
 fn whole(manifest: &Manifest) -> Result<(), ManifestError> {
     let kind = manifest.kind.as_str();
     if manifest.kind != PluginKind::Metric {
-        if manifest.source != Relation::Events {
-            return Err(ManifestError::value("source", format!("a {kind} takes `events` in this series, not `{}`", manifest.source)));
+        let over_rows = manifest.kind == PluginKind::Enricher && matches!(manifest.source, Relation::LlmCalls | Relation::ToolExecutions);
+        if manifest.source != Relation::Events && !over_rows {
+            return Err(ManifestError::value("source", format!("{} in this series, not `{}`", sources(manifest.kind), manifest.source)));
         }
         if !manifest.parameters.is_empty() {
             return Err(ManifestError::value("parameters", format!("only a metric has parameters, not a {kind}")));

@@ -8,13 +8,15 @@ use std::sync::{Arc, LazyLock};
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json};
 use telemetry_model::query::RowSink as _;
-use telemetry_model::{Batch, BatchBuilder, Family, Field, FieldType, Rows, Value};
+use telemetry_model::{Batch, BatchBuilder, Family, Field, FieldType, Relation, Rows, Value};
 use telemetry_plugins::{Catalog, Grants, Metric, MetricRow, PluginSettings, SHIPPED, inspect};
 
 use crate::guest::Table;
 
 static SHIPPED_ONLY: LazyLock<Catalog> = LazyLock::new(|| {
-    let grants = Grants::parse("[secret-scan]\nfields = [\"event.attributes\"]\n").unwrap();
+    let grants =
+        Grants::parse("[secret-scan]\nfields = [\"event.attributes\"]\n[prompt-size]\nfields = ['attributes[\"llm.request.data\"]']\n")
+            .unwrap();
     Catalog::open(PluginSettings { grants, ..PluginSettings::default() }).unwrap()
 });
 
@@ -102,10 +104,13 @@ impl Rows for ByName {
 fn said(rows: &[BTreeMap<String, Value<'static>>]) -> Vec<String> {
     let rows = ByName(Table { rows: rows.to_vec(), family: None });
     let (validation, enrichment) = (SHIPPED_ONLY.validate(&rows), SHIPPED_ONLY.enrich(&rows));
+    let over = |relation| SHIPPED_ONLY.enrich_rows(relation, None, &rows);
+    let (calls, executions) = (over(Relation::LlmCalls), over(Relation::ToolExecutions));
     let row = |at: usize| {
         let violations: Vec<_> =
             validation.violations[at].iter().map(|v| (&v.plugin.plugin_id, &v.field, &v.code, &v.message, v.severity)).collect();
-        let derived: Vec<_> = enrichment.derived[at].iter().map(|d| (&d.key, &d.value)).collect();
+        let derived: Vec<_> =
+            enrichment.derived[at].iter().chain(&calls.derived[at]).chain(&executions.derived[at]).map(|d| (&d.key, &d.value)).collect();
         let runs: Vec<_> = validation.runs[at].iter().chain(&*enrichment.runs[at]).map(|r| (&r.plugin.plugin_id, r.outcome)).collect();
         assert!(validation.unvalidated[at].is_empty(), "{:?}", validation.unvalidated[at]);
         format!("{violations:?} {derived:?} {runs:?}")

@@ -7,7 +7,7 @@ use crate::guest::{Table, doubler, doubler_manifest, plugin};
 use crate::loading::{Folder, settings};
 
 /// What `config/default.toml` grants.
-const GRANTS: &str = "[secret-scan]\nfields = [\"event.attributes\"]\n[secret-masker]\nmask = true\n[pii-masker]\nmask = true\n";
+const GRANTS: &str = "[secret-scan]\nfields = [\"event.attributes\"]\n[prompt-size]\nfields = ['attributes[\"llm.request.data\"]']\n[secret-masker]\nmask = true\n[pii-masker]\nmask = true\n";
 
 fn with_shipped(folder: &Folder) -> PluginSettings {
     let on = ["pii-masker".to_owned()].into();

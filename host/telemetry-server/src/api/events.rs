@@ -7,7 +7,8 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::Value;
-use telemetry_store::{EventQuery, Provenance, Snapshot, StoredEvent};
+use telemetry_plugins::Catalog;
+use telemetry_store::{EventQuery, EventRow, Provenance, Snapshot, StoredEvent};
 
 use super::ApiError;
 use super::answers::read;
@@ -61,8 +62,30 @@ pub async fn of_session(State(app): State<Arc<App>>, Path(session_id): Path<Stri
 pub struct OneEvent {
     #[serde(flatten)]
     event: StoredEvent,
+    /// The call or execution that it is a part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    row: Option<OneRow>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provenance: Option<Provenance>,
+}
+
+/// The call or execution of an event, with what enrichers over rows said of it.
+#[derive(Debug, Serialize)]
+struct OneRow {
+    #[serde(flatten)]
+    row: EventRow,
+    /// The plugins that are yet to see it, or its latest change.
+    pending: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provenance: Option<Provenance>,
+}
+
+impl OneRow {
+    fn new(mut row: EventRow, plugins: &Catalog, wanted: bool) -> Self {
+        let pending = if row.pending { plugins.row_enrichers(row.relation) } else { Vec::new() };
+        let provenance = std::mem::take(&mut row.provenance);
+        OneRow { pending: pending.into_iter().map(str::to_owned).collect(), row, provenance: wanted.then_some(provenance) }
+    }
 }
 
 /// `GET /v1/telemetry/events/{id}`; with `provenance=1` also which plugins ran and who wrote what.
@@ -75,10 +98,12 @@ pub async fn one(State(app): State<Arc<App>>, Path(id): Path<String>, Query(pair
     params.finish()?;
     let missing = || ApiError::not_found("there is no such event");
     let id: i64 = id.parse().map_err(|_| missing())?;
+    let plugins = app.plugins.current();
     let find = move |snapshot: &Snapshot| {
         let Some(event) = snapshot.event(id)? else { return Ok(None) };
         let provenance = if wanted { Some(snapshot.provenance(&event)?) } else { None };
-        Ok(Some(OneEvent { event, provenance }))
+        let row = snapshot.row_of(&event)?.map(|row| OneRow::new(row, &plugins, wanted));
+        Ok(Some(OneEvent { event, row, provenance }))
     };
     let (found, room) = read(&app, find).await?;
     room.json(found.ok_or_else(missing)?)

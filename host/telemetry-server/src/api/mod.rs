@@ -10,6 +10,7 @@ pub mod events;
 pub mod extract;
 pub mod guard;
 pub mod health;
+pub mod jobs;
 pub mod metrics;
 pub mod openapi;
 pub mod overview;

@@ -51,12 +51,18 @@ pub struct Documents<'c> {
     connection: &'c Connection,
     keys: HashMap<i64, Rc<str>>,
     contexts: HashMap<i64, Rc<[StoredAttribute]>>,
+    without: Vec<i64>,
 }
 
 impl<'c> Documents<'c> {
     /// Over a connection that stays in one snapshot.
     pub fn new(connection: &'c Connection) -> Self {
-        Documents { connection, keys: HashMap::new(), contexts: HashMap::new() }
+        Documents::without(connection, Vec::new())
+    }
+
+    /// The same without what the plugins of these `plugin_versions.id` wrote.
+    pub fn without(connection: &'c Connection, without: Vec<i64>) -> Self {
+        Documents { connection, keys: HashMap::new(), contexts: HashMap::new(), without }
     }
 
     /// All attributes of an event: its own, those of its context, those of plugins.
@@ -104,6 +110,9 @@ impl<'c> Documents<'c> {
         let members = parse(text, MembersVisitor { derived, wanted })?;
         let mut attributes = Vec::with_capacity(members.len());
         for member in members {
+            if member.plugin.is_some_and(|plugin| self.without.contains(&plugin)) {
+                continue;
+            }
             let mut json = String::new();
             self.join(&member.pieces, &mut json)?;
             attributes.push(StoredAttribute { key: self.key(member.key)?, json: json.into(), plugin: member.plugin });

@@ -13,6 +13,7 @@ mod fixture;
 mod plans;
 mod provenance;
 mod quarantine;
+mod rowqueue;
 mod scan;
 mod seeks;
 mod select;
@@ -30,7 +31,8 @@ pub use events::{AttributeMap, EventCursor, EventPage, EventQuery, StoredEvent};
 pub use filtered::EventScan;
 pub use provenance::{Provenance, StoredPlugin, StoredRun, Writer};
 pub use quarantine::{QuarantineItem, QuarantinePage, QuarantineQuery, QuarantinedEvent};
-pub use scan::ScanError;
+pub use rowqueue::{EventRow, QueuedRow, StoredJob};
+pub use scan::{RowTable, ScanError, Without};
 pub use sessions::{SessionOrder, SessionPage, SessionQuery, SessionRow, SessionState};
 pub use stop::Stop;
 

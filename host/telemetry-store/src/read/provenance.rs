@@ -55,24 +55,27 @@ impl Snapshot {
     /// # Errors
     /// When the database cannot be read.
     pub fn provenance(&self, event: &StoredEvent) -> Result<Provenance, StoreError> {
-        self.read("read provenance", |connection| {
-            let mut provenance = Provenance::default();
-            if let Some(runs) = event.runs {
-                let text: Option<String> =
-                    connection.prepare_cached("select runs from run_sets where id = ?1")?.query_row([runs], |row| row.get(0)).optional()?;
-                let runs: Vec<(i64, String)> = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-                for (plugin, outcome) in runs {
-                    let Some(plugin) = plugin_version(connection, plugin)? else { continue };
-                    provenance.runs.push(StoredRun { plugin, outcome });
-                }
-            }
-            for (key, plugin) in &event.writers {
-                let Some(plugin) = plugin_version(connection, *plugin)? else { continue };
-                provenance.attributes.push(Writer { key: key.clone(), plugin });
-            }
-            Ok(provenance)
-        })
+        self.read("read provenance", |connection| provenance(connection, event.runs, &event.writers))
     }
+}
+
+/// Of `run_sets.id` and the keys with `plugin_versions.id`.
+pub(super) fn provenance(connection: &Connection, runs: Option<i64>, writers: &[(String, i64)]) -> rusqlite::Result<Provenance> {
+    let mut provenance = Provenance::default();
+    if let Some(runs) = runs {
+        let text: Option<String> =
+            connection.prepare_cached("select runs from run_sets where id = ?1")?.query_row([runs], |row| row.get(0)).optional()?;
+        let runs: Vec<(i64, String)> = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        for (plugin, outcome) in runs {
+            let Some(plugin) = plugin_version(connection, plugin)? else { continue };
+            provenance.runs.push(StoredRun { plugin, outcome });
+        }
+    }
+    for (key, plugin) in writers {
+        let Some(plugin) = plugin_version(connection, *plugin)? else { continue };
+        provenance.attributes.push(Writer { key: key.clone(), plugin });
+    }
+    Ok(provenance)
 }
 
 fn plugin_version(connection: &Connection, id: i64) -> rusqlite::Result<Option<StoredPlugin>> {

@@ -8,6 +8,7 @@ mod indexed;
 mod plan;
 mod seek;
 mod sources;
+mod table;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -18,6 +19,8 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params_from_iter};
 use telemetry_model::query::{RowQuery, RowScan, RowSink};
 use telemetry_model::{FieldType, Timestamp};
+
+pub use self::table::{RowTable, Without};
 
 use self::attributes::AttributeReader;
 use self::buffer::{Cell, RowBuffer};

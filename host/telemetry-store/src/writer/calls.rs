@@ -46,6 +46,8 @@ pub(crate) struct Call {
 
 pub(crate) struct Calls<'c> {
     next_id: i64,
+    /// Rows that were written.
+    written: Vec<i64>,
     places: HashMap<(i64, Box<str>), usize>,
     touched: Vec<Call>,
     find: Statement<'c>,
@@ -59,6 +61,7 @@ impl<'c> Calls<'c> {
     pub(crate) fn new(connection: &'c Connection) -> Result<Self> {
         let mut calls = Calls {
             next_id: 1,
+            written: Vec::new(),
             places: HashMap::new(),
             touched: Vec::new(),
             find: connection.prepare(
@@ -95,6 +98,7 @@ impl<'c> Calls<'c> {
     pub(crate) fn clear(&mut self) -> Result<()> {
         self.places.clear();
         self.touched.clear();
+        self.written.clear();
         self.next_id = self.last_id.query_row([], |row| row.get::<_, Option<i64>>(0))?.unwrap_or(0) + 1;
         Ok(())
     }
@@ -169,6 +173,11 @@ impl<'c> Calls<'c> {
         self.touched.len() - 1
     }
 
+    /// The rows that were written since.
+    pub(crate) fn take_written(&mut self) -> Vec<i64> {
+        std::mem::take(&mut self.written)
+    }
+
     /// What was gathered, to be written.
     pub(crate) fn take(&mut self) -> Vec<Call> {
         self.places.clear();
@@ -202,6 +211,7 @@ impl<'c> Calls<'c> {
             statement.raw_bind_parameter(index + 1, value)?;
         }
         statement.raw_execute()?;
+        self.written.push(row.id);
         let agent = row.merged.values.first();
         if row.stored.is_some() && (row.has_moved() || call.list.is_some() || agent != call.indexed.as_ref()) {
             self.update_indexed.execute(params![row.id, row.scope, row.start, agent, call.messages])?;

@@ -100,6 +100,11 @@ impl<'c> Conversations<'c> {
         Ok(())
     }
 
+    /// Calls and executions whose place was found anew since.
+    pub(crate) fn take_moved(&mut self) -> (Vec<i64>, Vec<i64>) {
+        std::mem::take(&mut self.recompute.moved)
+    }
+
     fn scope(&mut self, pairs: bool, trace: Option<i64>, session: Option<i64>) -> Result<Option<i64>> {
         match trace {
             Some(trace) if pairs => self.scopes.id(trace, session).map(Some),

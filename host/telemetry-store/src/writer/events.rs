@@ -52,6 +52,11 @@ impl<'c> Events<'c> {
         })
     }
 
+    /// The rows that events share.
+    pub(crate) fn shared(&mut self) -> &mut SharedRows<'c> {
+        &mut self.shared
+    }
+
     pub(crate) fn clear(&mut self) {
         self.shared.clear();
     }

@@ -59,6 +59,8 @@ impl Execution {
 
 pub(crate) struct Executions<'c> {
     next_id: i64,
+    /// Rows that were written.
+    written: Vec<i64>,
     places: HashMap<(i64, Box<str>), usize>,
     touched: Vec<Execution>,
     find: Statement<'c>,
@@ -73,6 +75,7 @@ impl<'c> Executions<'c> {
     pub(crate) fn new(connection: &'c Connection) -> Result<Self> {
         let mut executions = Executions {
             next_id: 1,
+            written: Vec::new(),
             places: HashMap::new(),
             touched: Vec::new(),
             find: connection.prepare(
@@ -111,6 +114,7 @@ impl<'c> Executions<'c> {
     pub(crate) fn clear(&mut self) -> Result<()> {
         self.places.clear();
         self.touched.clear();
+        self.written.clear();
         self.next_id = self.last_id.query_row([], |row| row.get::<_, Option<i64>>(0))?.unwrap_or(0) + 1;
         Ok(())
     }
@@ -165,6 +169,11 @@ impl<'c> Executions<'c> {
         self.touched.len() - 1
     }
 
+    /// The rows that were written since.
+    pub(crate) fn take_written(&mut self) -> Vec<i64> {
+        std::mem::take(&mut self.written)
+    }
+
     /// What was gathered, to be written.
     pub(crate) fn take(&mut self) -> Vec<Execution> {
         self.places.clear();
@@ -199,6 +208,7 @@ impl<'c> Executions<'c> {
             statement.raw_bind_parameter(index + 1, value)?;
         }
         statement.raw_execute()?;
+        self.written.push(row.id);
         let agent = row.merged.values.first();
         let agent_moved = execution.indexed.as_ref().is_some_and(|[old, ..]| agent != Some(old));
         if row.stored.is_some() && (execution.has_moved() || agent_moved) {

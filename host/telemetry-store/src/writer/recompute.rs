@@ -40,6 +40,8 @@ struct Node {
 
 pub(crate) struct Recompute<'c> {
     silence: i64,
+    /// Calls and executions whose place has changed.
+    pub(crate) moved: (Vec<i64>, Vec<i64>),
     calls: Statement<'c>,
     nodes: Statement<'c>,
     executions: Statement<'c>,
@@ -53,6 +55,7 @@ impl<'c> Recompute<'c> {
     pub(crate) fn new(connection: &'c Connection, silence: i64) -> Result<Self> {
         Ok(Recompute {
             silence,
+            moved: (Vec::new(), Vec::new()),
             calls: connection.prepare(
                 "select id, start_time, span, messages, conversation, turn, link from llm_call_rows
                  where scope = ? order by start_time, span",
@@ -102,6 +105,7 @@ impl<'c> Recompute<'c> {
             let found = Some((conversation, *turn, link));
             if found != call.conversation {
                 self.update_call.execute(params![conversation, *turn, link, call.id])?;
+                self.moved.0.push(call.id);
                 call.conversation = found;
             }
             if let Some(node) = call.messages {
@@ -131,6 +135,7 @@ impl<'c> Recompute<'c> {
             };
             if (conversation, repeat) != (execution.conversation, execution.repeat) {
                 self.update_execution.execute(params![conversation, repeat, execution.id])?;
+                self.moved.1.push(execution.id);
             }
             last = Some((execution.start, execution.span));
         }

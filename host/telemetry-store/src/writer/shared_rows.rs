@@ -202,15 +202,32 @@ impl<'c> SharedRows<'c> {
             text.push_str(&format!("{separator}[{id},\"{}\"]", outcome_word(run.outcome)));
         }
         text.push(']');
+        self.run_set(text).map(Some)
+    }
+
+    /// `run_sets.id` of runs that are stored and others; `None` when there are none.
+    pub(crate) fn merged_runs(&mut self, stored: Vec<(i64, String)>, runs: &[PluginRun]) -> Result<Option<i64>> {
+        let mut all = stored;
+        for run in runs {
+            all.push((self.version(&run.plugin)?, outcome_word(run.outcome).to_owned()));
+        }
+        if all.is_empty() {
+            return Ok(None);
+        }
+        all.sort();
+        self.run_set(serde_json::to_string(&all).unwrap_or_default()).map(Some)
+    }
+
+    fn run_set(&mut self, text: String) -> Result<i64> {
         if let Some(id) = self.runs.get(text.as_str()) {
-            return Ok(Some(id));
+            return Ok(id);
         }
         let id = match self.insert_runs.execute([&text])? {
             0 => self.find_runs.query_row([&text], |row| row.get(0))?,
             _ => self.connection.last_insert_rowid(),
         };
         self.runs.insert(text.into(), id);
-        Ok(Some(id))
+        Ok(id)
     }
 
     /// The finished text of a document of `event`, whose contents have `ids`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, Result, Statement};
 use telemetry_model::facts::Facts;
-use telemetry_model::{DigestKey, Outcome};
+use telemetry_model::{DigestKey, Outcome, Relation};
 
 use super::alerts::Alerts;
 use super::calls::Calls;
@@ -12,14 +12,18 @@ use super::conversations::Conversations;
 use super::events::{Events, Stored};
 use super::executions::Executions;
 use super::indexed::Indexed;
+use super::jobs;
 use super::nodes::Nodes;
 use super::quarantine::Quarantine;
+use super::rowqueue::RowQueue;
 use super::seen::SeenRows;
 use super::strings::Strings;
 use crate::indexed::IndexedKey;
 use crate::item::WriteItem;
 use crate::journal::{Head, JournalWriter, Notes, Orphans};
 use crate::prepare::PreparedEvent;
+use crate::rowqueue::{RowResults, RowSignal};
+use crate::settings::StoreSettings;
 
 pub(crate) struct Transaction<'c> {
     begin: Statement<'c>,
@@ -38,6 +42,7 @@ pub(crate) struct Transaction<'c> {
     quarantine: Quarantine<'c>,
     journal: JournalWriter<'c>,
     head: Option<Head>,
+    rows: RowQueue<'c>,
 }
 
 /// The items of a request, and what it brings for the journal.
@@ -47,8 +52,9 @@ impl<'c> Transaction<'c> {
     pub(crate) fn new(
         connection: &'c Connection,
         key: &'c DigestKey,
-        silence: i64,
+        settings: &StoreSettings,
         indexed: &[IndexedKey],
+        rows: &Arc<RowSignal>,
         orphans: Arc<Orphans>,
     ) -> Result<Self> {
         Ok(Transaction {
@@ -65,11 +71,12 @@ impl<'c> Transaction<'c> {
             calls: Calls::new(connection)?,
             executions: Executions::new(connection)?,
             nodes: Nodes::new(connection)?,
-            conversations: Conversations::new(connection, silence)?,
+            conversations: Conversations::new(connection, settings.conversation_silence)?,
             alerts: Alerts::new(connection)?,
             quarantine: Quarantine::new(connection)?,
             journal: JournalWriter::new(connection, key, orphans)?,
             head: None,
+            rows: RowQueue::new(connection, Arc::clone(rows), indexed)?,
         })
     }
 
@@ -87,14 +94,19 @@ impl<'c> Transaction<'c> {
     fn all<'i>(&mut self, requests: impl Iterator<Item = Request<'i>>, probe: Option<usize>) -> Result<Vec<Vec<Outcome>>> {
         self.begin.execute([])?;
         let (items, notes): (Vec<_>, Vec<_>) = requests.unzip();
-        let outcomes = items.into_iter().map(|items| items.iter().map(|item| self.item(item)).collect()).collect::<Result<Vec<_>>>()?;
+        let outcomes = items
+            .into_iter()
+            .map(|items| items.iter().filter_map(|item| self.item(item).transpose()).collect())
+            .collect::<Result<Vec<_>>>()?;
         self.seen.flush()?;
         self.conversations.flush(&mut self.calls, &mut self.executions, &mut self.nodes)?;
+        self.queue_rows()?;
         self.journal.append(&notes, &outcomes)?;
         if let Some(bytes) = probe {
             self.probe.execute([bytes as i64])?;
         }
         self.commit.execute([])?;
+        self.rows.committed();
         self.head = self.journal.committed();
         Ok(outcomes)
     }
@@ -109,14 +121,40 @@ impl<'c> Transaction<'c> {
         self.journal.not_stored(notes.handed);
     }
 
-    fn item(&mut self, item: &WriteItem) -> Result<Outcome> {
+    fn item(&mut self, item: &WriteItem) -> Result<Option<Outcome>> {
         match item {
-            WriteItem::Event(prepared) => self.event(prepared),
+            WriteItem::Event(prepared) => self.event(prepared).map(Some),
             WriteItem::Quarantine(entry) => {
                 let quarantine_id = self.quarantine.store(entry)?;
-                Ok(Outcome::Quarantined { quarantine_id })
+                Ok(Some(Outcome::Quarantined { quarantine_id }))
+            }
+            WriteItem::Rows(results) => self.results(results).map(|()| None),
+            WriteItem::Job(change) => {
+                self.rows.is_due();
+                jobs::change(self.connection, change).map(|()| None)
             }
         }
+    }
+
+    fn results(&mut self, results: &RowResults) -> Result<()> {
+        if let Some(step) = &results.step
+            && !jobs::is_running(self.connection, step)?
+        {
+            return Ok(());
+        }
+        let tally = self.rows.apply(results, self.events.shared(), &mut self.strings)?;
+        match &results.step {
+            Some(step) => jobs::advance(self.connection, step, tally),
+            None => Ok(()),
+        }
+    }
+
+    /// Queues the rows that this transaction wrote.
+    fn queue_rows(&mut self) -> Result<()> {
+        let (moved_calls, moved_executions) = self.conversations.take_moved();
+        self.rows.note(Relation::LlmCalls, self.calls.take_written().into_iter().chain(moved_calls));
+        self.rows.note(Relation::ToolExecutions, self.executions.take_written().into_iter().chain(moved_executions));
+        self.rows.flush()
     }
 
     fn event(&mut self, prepared: &PreparedEvent) -> Result<Outcome> {
@@ -127,7 +165,8 @@ impl<'c> Transaction<'c> {
         self.indexed.store(prepared, &ids)?;
         self.seen.note(prepared, &ids);
         match &prepared.facts {
-            Facts::None | Facts::Stop => {}
+            Facts::None => self.rows.note_others(prepared, &ids)?,
+            Facts::Stop => {}
             Facts::LlmCall(facts) => self.calls.note(prepared, facts, &ids, &mut self.strings, &mut self.nodes)?,
             Facts::ToolExecution(facts) => self.executions.note(prepared, facts, &ids, &mut self.strings)?,
             Facts::SecurityAlert(facts) => self.alerts.store(prepared, facts, &ids, &mut self.strings)?,
@@ -146,6 +185,8 @@ impl<'c> Transaction<'c> {
         self.events.clear();
         self.seen.clear();
         self.journal.clear();
+        self.rows.clear();
+        self.conversations.take_moved();
         if let Err(error) = self.calls.clear().and_then(|()| self.executions.clear()) {
             tracing::error!(error = %error, "store.rollback.failed");
         }

@@ -149,6 +149,40 @@ pub(super) const OPERATIONS: &[Operation] = &[
     get("/v1/metrics/tokens", "tokens", "reports", "Tokens by model and in time", &[TOKENS, WINDOW], "Sums and series", COMPUTE),
     get("/v1/plugins", "listPlugins", "server", "Every plugin with its state", &[], "items, problem", &[400, 401]),
     get("/v1/plugins/{id}", "getPlugin", "server", "One plugin with its last log lines", &[ID], "The plugin", &[400, 401, 404]),
+    get(
+        "/v1/plugins/{id}/jobs",
+        "listJobs",
+        "server",
+        "Jobs that run an enricher over what is stored, with progress",
+        &[ID],
+        "items",
+        &[400, 401, 404, 500, 503],
+    ),
+    Operation {
+        method: "post",
+        body: Some("{\"from_time\", \"to_time\"}: the window by the rows' own time; absent ends are open"),
+        ..get(
+            "/v1/plugins/{id}/jobs",
+            "createJob",
+            "server",
+            "Runs an enricher over the stored rows of its source",
+            &[ID],
+            "The job",
+            &[400, 401, 403, 404, 409, 415, 500, 503],
+        )
+    },
+    Operation {
+        method: "delete",
+        ..get(
+            "/v1/plugins/{id}/jobs",
+            "cancelJobs",
+            "server",
+            "Cancels the running jobs of a plugin; what they stored stays",
+            &[ID],
+            "items",
+            &[400, 401, 403, 404, 415, 500, 503],
+        )
+    },
     Operation {
         method: "post",
         ..get(

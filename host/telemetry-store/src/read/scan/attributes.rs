@@ -37,7 +37,14 @@ impl<'c> AttributeReader<'c> {
     pub fn new(connection: &'c Connection, plan: &Plan) -> rusqlite::Result<Self> {
         let found = vec![None; plan.keys.len()];
         let values = if plan.by_index { IndexedValues::read(connection, plan)? } else { None };
-        Ok(AttributeReader { connection, documents: Documents::new(connection), found, all: None, values, stays: false })
+        Ok(AttributeReader {
+            connection,
+            documents: Documents::without(connection, plan.without.clone()),
+            found,
+            all: None,
+            values,
+            stays: false,
+        })
     }
 
     /// Reads the attributes of `row`, and tells whether it passes the filters on them.
@@ -82,12 +89,20 @@ impl<'c> AttributeReader<'c> {
                 };
                 self.documents.find(event, &plan.keys, &mut self.found)?;
                 if plan.wants_all() {
-                    self.all = Some(object(&self.documents.all(event)?));
+                    let whole = if plan.without.is_empty() { event } else { EventDocuments { derived: None, ..event } };
+                    self.all = Some(object(&self.documents.all(whole)?));
                 }
             }
             (Some(_), family) => {
                 let event: i64 = row.get(first)?;
-                self.events(plan, EVENT, &[&event])?;
+                // What an enricher wrote of the row it wrote where no event had anything.
+                if plan.reads_rows && !plan.without_rows {
+                    let derived = EventDocuments { attributes: "[]", context: None, derived: row.get_ref(first + 5)?.as_str_or_null()? };
+                    self.documents.find(derived, &plan.keys, &mut self.found)?;
+                }
+                if !self.complete() {
+                    self.events(plan, EVENT, &[&event])?;
+                }
                 if let Some(family) = family
                     && !self.complete()
                 {

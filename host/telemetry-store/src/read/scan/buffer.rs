@@ -66,6 +66,16 @@ impl RowBuffer {
         self.groups.len() >= MAX_ROWS || self.text.len() >= MAX_BYTES
     }
 
+    /// Bytes of text so far.
+    pub fn text_bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// The value of a row; `interned` gives the texts of [`Cell::Interned`].
+    pub fn cell<'a>(&'a self, column: usize, row: usize, interned: &'a [Box<str>]) -> Value<'a> {
+        self.columns.get(column).and_then(|cells| cells.get(row)).map_or(Value::Absent, |cell| self.value(*cell, interned))
+    }
+
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty()

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension};
 use telemetry_model::query::{Comparison, Filter, RowQuery, Window};
 use telemetry_model::{Field, FieldType, Relation, Timestamp};
 
+use super::Without;
 use super::seek::choose;
 use super::sources::{Lookup, Reading, Source, Table, source, table};
 use crate::indexed::complete;
@@ -58,11 +59,31 @@ pub struct Plan {
     pub sought: Option<Field>,
     /// Attributes whose filters are scanned for.
     pub unindexed: Vec<Field>,
+    /// Some of the attributes are ones that enrichers over rows have written.
+    pub reads_rows: bool,
+    /// What enrichers over rows wrote is not read.
+    pub without_rows: bool,
+    /// `plugin_versions.id` of what is not read, and nothing of plugins among all attributes of an event.
+    pub without: Vec<i64>,
     /// The table.
     pub table: Table,
 }
 
 impl Plan {
+    /// Leaves out what `without` says.
+    pub fn leave_out(&mut self, connection: &Connection, without: Without<'_>) -> rusqlite::Result<()> {
+        match without {
+            Without::RowEnrichers => self.without_rows = true,
+            Without::Plugin(plugin) => {
+                let mut statement = connection.prepare_cached("select id from plugin_versions where plugin_id = ?1")?;
+                self.without = statement.query_map([plugin], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+                // Even a plugin that wrote nothing so far saw no other's among all attributes.
+                self.without.push(0);
+            }
+        }
+        Ok(())
+    }
+
     /// Whether a column or group is all attributes of an event.
     pub fn wants_all(&self) -> bool {
         let filters = self.attribute_filters.iter().map(|(origin, _)| origin);
@@ -74,7 +95,7 @@ impl Plan {
 fn document_columns(relation: Relation) -> &'static [&'static str] {
     match relation {
         Relation::Events => &["r.id", "r.attributes", "r.context", "r.derived"],
-        Relation::LlmCalls | Relation::ToolExecutions => &["r.event_id", "r.trace", "r.span", "r.start_time", "r.end_time"],
+        Relation::LlmCalls | Relation::ToolExecutions => &["r.event_id", "r.trace", "r.span", "r.start_time", "r.end_time", "r.derived"],
         Relation::Sessions => &["r.session"],
         Relation::SecurityAlerts => &["r.event_id"],
     }
@@ -121,6 +142,7 @@ pub fn plan(connection: &Connection, query: &RowQuery, with_ids: bool, ids: Opti
             None => attribute_filters.push((build.origin(&filter.field)?, filter.clone())),
         }
     }
+    let reads_rows = build.reads_rows()?;
     let by_index = sought.is_none() && build.reads_index(&columns)?;
     let mut selected: Vec<String> = build.sources.iter().map(|source| source.sql.to_owned()).collect();
     let passes = (!tests.sql.is_empty()).then(|| {
@@ -167,6 +189,9 @@ pub fn plan(connection: &Connection, query: &RowQuery, with_ids: bool, ids: Opti
         window,
         sought,
         unindexed,
+        reads_rows,
+        without_rows: false,
+        without: Vec::new(),
         table,
     })
 }
@@ -229,6 +254,20 @@ impl Build<'_> {
         }
         self.keys.push(WantedKey::find(self.connection, key)?);
         Ok(Origin::Attribute(self.keys.len() - 1))
+    }
+
+    /// Whether enrichers over rows have written one of the keys.
+    fn reads_rows(&self) -> rusqlite::Result<bool> {
+        if !matches!(self.relation, Relation::LlmCalls | Relation::ToolExecutions) {
+            return Ok(false);
+        }
+        let mut statement = self.connection.prepare_cached("select exists (select 1 from row_keys where key = ?1)")?;
+        for key in self.keys.iter().filter_map(|key| key.id) {
+            if statement.query_row([key], |row| row.get(0))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether every attribute that is read is a group or a filter, and indexed.
