@@ -84,7 +84,7 @@ pub fn scan<const COUNTED: bool>(text: &[u8], mut found: impl FnMut(Secret)) {
         let Some(byte) = text.get(at) else { break };
         let hit = match hooks[*byte as usize] {
             PLAIN => {
-                at = next_hook(hooks, text, at + 1);
+                at = next_hook::<COUNTED>(text, at + 1);
                 continue;
             }
             HYPHEN => keys::hyphen(text, at),
@@ -120,17 +120,28 @@ pub fn scan<const COUNTED: bool>(text: &[u8], mut found: impl FnMut(Secret)) {
     }
 }
 
-/// The first byte from `at` on that is a hook, or the end; eight bytes at a time while there is none.
-fn next_hook(hooks: &[u8; 256], text: &[u8], mut at: usize) -> usize {
-    while let Some([a, b, c, d, e, f, g, h]) = text.get(at..).and_then(<[u8]>::first_chunk) {
-        let hook = |byte: &u8| hooks[*byte as usize];
-        if hook(a) | hook(b) | hook(c) | hook(d) | hook(e) | hook(f) | hook(g) | hook(h) != PLAIN {
-            break;
+/// The first byte from `at` on that is a hook, or the end; eight bytes at a time while none of them can be one.
+fn next_hook<const COUNTED: bool>(text: &[u8], mut at: usize) -> usize {
+    let hooks = if COUNTED { &COUNTED_HOOKS } else { &HOOKS };
+    while let Some(eight) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        if COUNTED || may_hook(u64::from_le_bytes(*eight)) {
+            if let Some(found) = eight.iter().position(|byte| hooks[*byte as usize] != PLAIN) {
+                return at + found;
+            }
         }
         at += 8;
     }
     let rest = text.get(at..).unwrap_or_default();
     at + rest.iter().position(|byte| hooks[*byte as usize] != PLAIN).unwrap_or(rest.len())
+}
+
+/// Whether one of eight bytes may be a hook: a capital or its neighbour `_`, a hyphen, a colon. Most words of prose have none.
+#[inline(always)]
+fn may_hook(eight: u64) -> bool {
+    const ONES: u64 = u64::MAX / 255;
+    let is_zero = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
+    let capitals = (eight >> 1) & !eight & (ONES << 5);
+    capitals | is_zero(eight ^ (ONES * b'-' as u64)) | is_zero(eight ^ (ONES * b':' as u64)) != 0
 }
 
 /// `[secret:kind:last4]` or `[pii:card:last4]`.
