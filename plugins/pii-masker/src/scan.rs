@@ -41,13 +41,33 @@ impl Category {
     }
 }
 
+/// Bytes that something may begin or be noticed at.
+static HOOKS: [bool; 256] = hooks();
+
+const fn hooks() -> [bool; 256] {
+    let mut hooks = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let at = byte as u8;
+        hooks[byte] = at.is_ascii_digit() || at.is_ascii_uppercase() || matches!(at, b'+' | b'(' | b'@' | b':');
+        byte += 1;
+    }
+    hooks
+}
+
 /// Calls `found` for each find of the categories `on` (a bit each), in order and apart.
 pub fn scan(text: &[u8], on: u8, mut found: impl FnMut(Category, Range<usize>)) {
     let mut at = 0;
     let mut done = 0;
     while let Some(byte) = text.get(at) {
+        let mut next = at + 1;
         let place = match byte {
-            b'0'..=b'9' if !before(text, at).is_ascii_digit() => number(text, at, on),
+            b'0'..=b'9' => {
+                let digits = text.get(at..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit()).count();
+                next = at + digits;
+                // Within a word no number begins.
+                if before(text, at).is_ascii_alphanumeric() { None } else { number(text, at, digits, on) }
+            }
             b'+' | b'(' if has(on, Category::Phone) => phone(text, at).map(|end| (Category::Phone, at..end)),
             b'@' if has(on, Category::Email) => email(text, at, done).map(|place| (Category::Email, place)),
             b'A'..=b'Z' if has(on, Category::Iban) => iban(text, at).map(|end| (Category::Iban, at..end)),
@@ -60,19 +80,38 @@ pub fn scan(text: &[u8], on: u8, mut found: impl FnMut(Category, Range<usize>)) 
                 at = place.end;
                 found(category, place);
             }
-            _ => at += 1,
+            _ => at = next_hook(text, next),
         }
     }
+}
+
+/// The first byte from `at` on that is a hook, or the end; eight bytes at a time while there is none.
+fn next_hook(text: &[u8], mut at: usize) -> usize {
+    while let Some([a, b, c, d, e, f, g, h]) = text.get(at..).and_then(<[u8]>::first_chunk) {
+        let hook = |byte: &u8| HOOKS[*byte as usize];
+        if hook(a) | hook(b) | hook(c) | hook(d) | hook(e) | hook(f) | hook(g) | hook(h) {
+            break;
+        }
+        at += 8;
+    }
+    let rest = text.get(at..).unwrap_or_default();
+    at + rest.iter().position(|byte| HOOKS[*byte as usize]).unwrap_or(rest.len())
 }
 
 fn has(on: u8, category: Category) -> bool {
     on & (1 << category as u8) != 0
 }
 
-/// What begins with a digit at `at`.
-fn number(text: &[u8], at: usize, on: u8) -> Option<(Category, Range<usize>)> {
-    let tries: [(Category, fn(&[u8], usize) -> Option<usize>); 4] =
-        [(Category::Ip, ipv4), (Category::Ssn, ssn), (Category::Card, whole_card), (Category::Phone, phone)];
+/// What begins at `at` with so many digits: an address has three at most before its dot, a social security number and a telephone
+/// number three, a card four or more.
+fn number(text: &[u8], at: usize, digits: usize, on: u8) -> Option<(Category, Range<usize>)> {
+    type Find = fn(&[u8], usize) -> Option<usize>;
+    let tries: &[(Category, Find)] = match (digits, byte(text, at + digits)) {
+        (1..=3, b'.') => &[(Category::Ip, ipv4), (Category::Phone, phone)],
+        (3, b'-' | b' ') => &[(Category::Ssn, ssn), (Category::Phone, phone)],
+        (4.., _) => &[(Category::Card, whole_card)],
+        _ => &[],
+    };
     tries.iter().filter(|(category, _)| has(on, *category)).find_map(|(category, find)| Some((*category, at..find(text, at)?)))
 }
 
