@@ -26,6 +26,14 @@ fn answers_a_client_that_sends_no_more() {
 }
 
 #[test]
+fn answers_a_report_to_a_client_that_sends_no_more() {
+    let server = Server::start();
+    let request = "GET /v1/reports/llm-calls HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let answer = Raw::connect(&server).send(request).end().rest();
+    assert_eq!(status(&answer), "200", "{answer}");
+}
+
+#[test]
 fn many_silent_clients_leave_room_for_others() {
     let server = Server::start();
     let silent: Vec<Raw> = (0..300).map(|_| Raw::connect(&server)).collect();

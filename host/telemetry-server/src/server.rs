@@ -3,6 +3,7 @@
 mod body;
 mod connection;
 mod gate;
+mod peer;
 mod socket;
 mod stream;
 mod unreadable;
@@ -25,6 +26,7 @@ use crate::router::router;
 use gate::Gate;
 
 pub use body::BodyTimeout;
+pub use peer::Peer;
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]

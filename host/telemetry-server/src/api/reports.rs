@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use axum::{Extension, Json};
 use serde_json::{Map, Value, json};
 use telemetry_model::query::{Comparison, Filter};
 use telemetry_model::{Class, Field};
@@ -16,6 +16,7 @@ use crate::App;
 use crate::analysis::pool::PoolError;
 use crate::analysis::report::{Report, ReportError, ReportRow};
 use crate::analysis::request::{Manner, ReportRequest, Setting};
+use crate::server::Peer;
 
 /// Every metric that serves: its columns, its parameters and what it can be grouped and filtered by.
 pub async fn list(State(app): State<Arc<App>>) -> Json<Value> {
@@ -32,16 +33,31 @@ pub async fn report(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     Query(pairs): Query<Vec<(String, String)>>,
+    Extension(peer): Extension<Peer>,
 ) -> Result<Response, ApiError> {
     let metric = app.reports.metric(&id)?;
     let request = ReportRequest::read(&pairs, metric.spec().source, &settings(&metric), Manner::REPORT, app.reports.now())
         .map_err(ReportError::from)?;
     let mut room = app.answers.room().await?;
-    let report = app.reports.run(metric, request).await?;
+    let report = attended(&peer, app.reports.run(metric, request)).await?;
     room.grow(bytes(&report)).await?;
     let answer = answer(&report);
     drop(report);
     room.json(answer)
+}
+
+/// Reports for as long as the client is there; dropped, they end their scan and give their thread back.
+///
+/// # Errors
+/// Those of the reports; nobody hears what is said when the client is gone.
+pub async fn attended<T>(peer: &Peer, reports: impl Future<Output = Result<T, ReportError>>) -> Result<T, ApiError> {
+    tokio::select! {
+        done = reports => done.map_err(ApiError::from),
+        () = peer.gone() => {
+            tracing::debug!("report given up, its client is gone");
+            Err(ApiError::overloaded("nobody waits for this answer any more", 1))
+        }
+    }
 }
 
 /// Memory that a report takes until it is an answer: as itself, as a JSON value, and written.

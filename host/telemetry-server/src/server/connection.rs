@@ -70,11 +70,14 @@ async fn serve(
 ) {
     // Answers are small and whole: waiting to join them with more would only delay them.
     let _ = stream.set_nodelay(true);
+    let stream = TimedStream::new(stream, limits.body);
+    let waiting = stream.peer();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let gate = gate.clone();
+        let (gate, waiting) = (gate.clone(), waiting.clone());
         async move {
             let mut request = request.map(|body| Body::new(TimedBody::new(body, limits.body)));
             request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(waiting);
             Ok::<_, Infallible>(gate.answer(request).await)
         }
     });
@@ -82,7 +85,7 @@ async fn serve(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header)
         .half_close(true)
-        .serve_connection(TokioIo::new(TimedStream::new(stream, limits.body)), service);
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let running = tokio::select! {
         result = connection.as_mut() => Some(result),

@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::time::Sleep;
 
+use super::peer::Peer;
 use super::unreadable;
 
 /// A stream on which a write that makes no progress for a time fails. The timer is made only when a write has to wait.
 pub(super) struct TimedStream {
-    stream: TcpStream,
+    peer: Peer,
+    stream: OwnedWriteHalf,
     limit: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
     /// What is left of the words that go out instead of an answer without any.
@@ -22,7 +25,13 @@ pub(super) struct TimedStream {
 
 impl TimedStream {
     pub(super) fn new(stream: TcpStream, limit: Duration) -> Self {
-        TimedStream { stream, limit, deadline: None, words: Vec::new() }
+        let (read, stream) = stream.into_split();
+        TimedStream { peer: Peer::new(read), stream, limit, deadline: None, words: Vec::new() }
+    }
+
+    /// For those that want to know whether the other side is still there.
+    pub(super) fn peer(&self) -> Peer {
+        self.peer.clone()
     }
 
     /// Passes a result on, or holds a pending write to its time.
@@ -50,8 +59,15 @@ impl TimedStream {
 }
 
 impl AsyncRead for TimedStream {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let stream = self.peer.stream();
+        loop {
+            ready!(stream.poll_read_ready(context))?;
+            match stream.try_read_buf(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return Poll::Ready(read.map(drop)),
+            }
+        }
     }
 }
 
