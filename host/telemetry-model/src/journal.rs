@@ -182,6 +182,29 @@ pub struct RelationAccess {
     pub outcome: RunOutcome,
 }
 
+impl RelationAccess {
+    /// What one plugin was handed of rows with these ids, places counting among them. `None` when that was nothing.
+    pub fn of(handed: Handed, ids: &[i64], keys: &JournalKeys) -> Option<Self> {
+        let (mut runs, mut marks) = (IdRuns::default(), Marks::default());
+        let rows: Vec<_> = handed.rows.iter().filter_map(|row| Some((*ids.get(row.row as usize)?, row))).collect();
+        for (id, row) in &rows {
+            runs.push(*id);
+            marks.push(row.input);
+        }
+        let failed = rows.iter().map(|(_, row)| row.outcome).find(|outcome| *outcome != RunOutcome::Ok);
+        let outputs = rows.iter().map(|(_, row)| row.output);
+        (!rows.is_empty()).then(|| RelationAccess {
+            input: keys.over(rows.iter().map(|(_, row)| Some(row.input))),
+            output: outputs.clone().any(|output| output.is_some()).then(|| keys.over(outputs)),
+            outcome: failed.unwrap_or(RunOutcome::Ok),
+            subject: handed.subject,
+            ids: runs,
+            bytes: handed.bytes,
+            marks,
+        })
+    }
+}
+
 /// Ids in order as runs of neighbours.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdRuns {

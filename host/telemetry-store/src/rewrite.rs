@@ -63,6 +63,8 @@ const COLUMNS: &[(&str, &str, Column)] = &[
     ("event_rows", "attributes", Column::Document(1)),
     ("event_rows", "derived", Column::Document(2)),
     ("event_rows", "extra", Column::Document(0)),
+    ("llm_call_rows", "derived", Column::Document(2)),
+    ("tool_execution_rows", "derived", Column::Document(2)),
     ("event_rows", "span", Column::Plain(StoredKind::Id)),
     ("event_rows", "parent_span", Column::Plain(StoredKind::Id)),
     ("event_rows", "idempotency_key", Column::Plain(StoredKind::Id)),

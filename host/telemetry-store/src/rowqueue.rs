@@ -10,6 +10,7 @@ use telemetry_model::{Relation, Timestamp};
 
 use crate::error::SubmitError;
 use crate::item::WriteItem;
+use crate::journal::NewEntry;
 use crate::store::Store;
 use crate::writer::Reply;
 
@@ -138,12 +139,12 @@ impl Store {
         self.row_signal().wake();
     }
 
-    /// Queues results; `reply` is called with no outcome once they are durable.
+    /// Queues results and an entry of the journal; `reply` is called with no outcome once they are durable.
     ///
     /// # Errors
     /// As [`Store::submit`].
-    pub fn submit_rows(&self, results: RowResults, reply: Reply) -> Result<(), SubmitError> {
-        self.submit(vec![WriteItem::Rows(Box::new(results))], reply)
+    pub fn submit_rows(&self, results: RowResults, entry: Option<NewEntry>, reply: Reply) -> Result<(), SubmitError> {
+        self.submit_noted(vec![WriteItem::Rows(Box::new(results))], entry, reply)
     }
 
     /// Queues a change of the jobs; `reply` is called with no outcome once it is durable.

@@ -120,6 +120,12 @@ impl Store {
         self.queue(Job::new(items, Notes { handed, time, entry: None }, reply, false))
     }
 
+    /// [`Store::submit`] with an entry of the journal in the same transaction.
+    pub(crate) fn submit_noted(&self, items: Vec<WriteItem>, entry: Option<NewEntry>, reply: Reply) -> Result<(), SubmitError> {
+        let time = entry.as_ref().map_or(Timestamp(0), |entry| entry.time);
+        self.queue(Job::new(items, Notes { handed: Vec::new(), time, entry }, reply, false))
+    }
+
     /// Appends an entry to the journal with whatever else is written; `reply` is called when it is durable.
     ///
     /// # Errors

@@ -8,9 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use telemetry_model::journal::{JournalKeys, RelationAccess};
 use telemetry_model::{Clock, Relation};
 use telemetry_plugins::{Catalog, Enrichment, Registry};
-use telemetry_store::{JobChange, JobStep, Reply, RowResult, RowResults, RowTable, Store, StoreError, StoredJob, SubmitError, Without};
+use telemetry_store::{
+    EntryKind, JobChange, JobStep, NewEntry, Reply, RowResult, RowResults, RowTable, Store, StoreError, StoredJob, SubmitError, Without,
+};
 
 /// Rows taken at once.
 const ROWS: u32 = 256;
@@ -109,8 +112,10 @@ impl Shared {
         }
         let ids: Vec<i64> = queued.iter().map(|queued| queued.row).collect();
         let table = snapshot.rows(relation, &ids, &catalog.row_fields(relation, None), Without::RowEnrichers)?;
+        let as_of = snapshot.last_event()?;
         drop(snapshot);
-        let said = catalog.enrich_rows(relation, None, &table);
+        let mut said = catalog.enrich_rows(relation, None, &table);
+        let entry = self.entry(&mut said, &table, as_of, None);
         let mut rows = results(&table, said);
         for row in &mut rows {
             row.generation = queued.iter().find(|queued| queued.row == row.row).map(|queued| queued.generation);
@@ -125,7 +130,7 @@ impl Shared {
             });
             rows = gone.collect();
         }
-        self.submit(RowResults { relation, plugin: None, rows, step: None })?;
+        self.submit(RowResults { relation, plugin: None, rows, step: None }, entry)?;
         Ok(true)
     }
 
@@ -143,13 +148,16 @@ impl Shared {
         let ids: Vec<i64> = next.iter().map(|(_, row)| *row).collect();
         let fields = catalog.row_fields(job.relation, Some(plugin));
         let table = snapshot.rows(job.relation, &ids, &fields, Without::Plugin(plugin))?;
+        let as_of = snapshot.last_event()?;
         drop(snapshot);
-        let rows = results(&table, catalog.enrich_rows(job.relation, Some(plugin), &table));
+        let mut said = catalog.enrich_rows(job.relation, Some(plugin), &table);
+        let entry = self.entry(&mut said, &table, as_of, Some(job.id));
+        let rows = results(&table, said);
         // The table may have ended early: the step ends with it.
         let last = table.ids().last().and_then(|last| next.iter().find(|(_, row)| row == last)).or(next.last());
         let cursor = last.copied();
         let step = JobStep { job: job.id, cursor, rows: rows.len() as u64, now: self.clock.now() };
-        self.submit(RowResults { relation: job.relation, plugin: Some(plugin.into()), rows, step: Some(step) })?;
+        self.submit(RowResults { relation: job.relation, plugin: Some(plugin.into()), rows, step: Some(step) }, entry)?;
         Ok(true)
     }
 
@@ -158,14 +166,24 @@ impl Shared {
         self.wait(|reply| self.store.submit_job(change.clone(), reply))
     }
 
-    fn submit(&self, results: RowResults) -> Result<(), StoreError> {
+    /// What the journal says of rows that were handed over; `job` is that of a backfill.
+    fn entry(&self, said: &mut Enrichment, table: &RowTable, as_of: i64, job: Option<i64>) -> Option<NewEntry> {
+        let keys = JournalKeys::new(self.store.digest_key());
+        let handed = std::mem::take(&mut said.handed).into_iter();
+        let accesses: Vec<_> = handed.filter_map(|handed| RelationAccess::of(handed, table.ids(), &keys)).collect();
+        let detail = job.map(|job| serde_json::json!({ "job": job }).to_string());
+        let time = self.clock.now();
+        (!accesses.is_empty()).then_some(NewEntry { time, kind: EntryKind::Job, as_of: Some(as_of), detail, accesses })
+    }
+
+    fn submit(&self, results: RowResults, entry: Option<NewEntry>) -> Result<(), StoreError> {
         for _ in 0..MOST_MOMENTS {
             if self.store.queued_bytes() < BUSY_BYTES || self.stop.load(Ordering::Acquire) {
                 break;
             }
             std::thread::park_timeout(MOMENT);
         }
-        self.wait(|reply| self.store.submit_rows(results.clone(), reply))
+        self.wait(|reply| self.store.submit_rows(results.clone(), entry.clone(), reply))
     }
 
     /// Hands something to the writer, again when it has too much to do, and waits for the commit.
