@@ -128,20 +128,24 @@ impl Store {
     /// When the database cannot be read.
     pub fn index_progress(&self) -> Result<Vec<IndexProgress>, StoreError> {
         let failed = |error| StoreError::sqlite("read how far attributes are indexed", error);
-        let connection = self.reader()?;
-        let sql = "select s.text, k.filled, k.target, k.dropped from attribute_keys k join strings s on s.id = k.key order by s.text";
-        let mut statement = connection.prepare_cached(sql).map_err(failed)?;
-        let rows = statement.query_map([], |row| {
-            let (done, total, dropped) = (row.get(1)?, row.get(2)?, row.get(3)?);
-            let state = match (dropped, done >= total) {
-                (true, _) => "removing",
-                (false, true) => "complete",
-                (false, false) => "filling",
-            };
-            Ok(IndexProgress { key: row.get(0)?, state, done, total })
-        });
-        rows.and_then(Iterator::collect).map_err(failed)
+        index_progress(&*self.reader()?).map_err(failed)
     }
+}
+
+/// How far each key is indexed.
+pub(crate) fn index_progress(connection: &Connection) -> Result<Vec<IndexProgress>> {
+    let sql = "select s.text, k.filled, k.target, k.dropped from attribute_keys k join strings s on s.id = k.key order by s.text";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| {
+        let (done, total, dropped) = (row.get(1)?, row.get(2)?, row.get(3)?);
+        let state = match (dropped, done >= total) {
+            (true, _) => "removing",
+            (false, true) => "complete",
+            (false, false) => "filling",
+        };
+        Ok(IndexProgress { key: row.get(0)?, state, done, total })
+    })?;
+    rows.collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use serde::Serialize;
 use telemetry_model::Timestamp;
 
 use crate::error::StoreError;
+use crate::indexed::{IndexProgress, index_progress};
 use crate::store::Store;
 
 /// How many rows there are.
@@ -43,6 +44,8 @@ pub struct RecentCall {
     pub input_tokens: Option<i64>,
     /// Null when not told.
     pub output_tokens: Option<i64>,
+    /// Whether enrichers are yet to see it, or its latest change.
+    pub pending: bool,
 }
 
 /// The first look.
@@ -52,6 +55,10 @@ pub struct Overview {
     pub counts: Counts,
     /// The last model calls by their start, latest first.
     pub calls: Vec<RecentCall>,
+    /// Calls and executions that wait for enrichers.
+    pub pending_rows: i64,
+    /// How far the attributes that filters seek are indexed.
+    pub indexed_attributes: Vec<IndexProgress>,
 }
 
 impl Store {
@@ -66,7 +73,9 @@ impl Store {
         let counts = snapshot.query_row(COUNTS, [], counts).map_err(failed)?;
         let mut statement = snapshot.prepare_cached(CALLS).map_err(failed)?;
         let calls = statement.query_map([limit], call).and_then(Iterator::collect).map_err(failed)?;
-        Ok(Overview { counts, calls })
+        let pending_rows = snapshot.query_row("select count(*) from row_queue", [], |row| row.get(0)).map_err(failed)?;
+        let indexed_attributes = index_progress(&snapshot).map_err(failed)?;
+        Ok(Overview { counts, calls, pending_rows, indexed_attributes })
     }
 
     /// Reads one row, to see that reads work. Blocks.
@@ -89,9 +98,10 @@ const COUNTS: &str = "
            (select count(*) from quarantine) as quarantine";
 
 const CALLS: &str = "
-    select start_time, agent_id, model, status, duration_ms, input_tokens, output_tokens
-    from llm_calls
-    order by start_time desc
+    select c.start_time, c.agent_id, c.model, c.status, c.duration_ms, c.input_tokens, c.output_tokens,
+           exists (select 1 from row_queue q where q.relation = 1 and q.row = c.id) as pending
+    from llm_calls c
+    order by c.start_time desc
     limit ?";
 
 fn counts(row: &Row<'_>) -> rusqlite::Result<Counts> {
@@ -115,5 +125,6 @@ fn call(row: &Row<'_>) -> rusqlite::Result<RecentCall> {
         duration_ms: row.get("duration_ms")?,
         input_tokens: row.get("input_tokens")?,
         output_tokens: row.get("output_tokens")?,
+        pending: row.get("pending")?,
     })
 }

@@ -326,3 +326,42 @@ fn errors_are_counted_by_agent_and_session_in_any_order() {
         assert_eq!(snapshot.sessions(&query).unwrap().sessions[0].errors, 3);
     }
 }
+
+#[test]
+fn a_row_that_changed_meanwhile_stays_queued() {
+    use telemetry_model::Relation;
+
+    let scratch = Scratch::new();
+    scratch.store.watch_rows(true, false);
+    let event = |name: &str, time: i64| {
+        let mut event = testing::event(name, time);
+        event.trace_id = Some("t".into());
+        event.span_id = Some("s".into());
+        let facts = testing::facts(&event, scratch.store.digest_key());
+        (event, facts)
+    };
+    let queued = || scratch.store.snapshot().unwrap().queued_rows(Relation::LlmCalls, 10).unwrap();
+    let plugin = Arc::new(PluginVersion { plugin_id: "p".into(), version: "1".into(), digest: "d".into(), derivation: "x".into() });
+    let say = |value: i64, generation| {
+        let derived = vec![Derived { key: "k".into(), value: JsonText::integer(value), plugin: Arc::clone(&plugin) }];
+        let runs = Arc::from([PluginRun { plugin: Arc::clone(&plugin), outcome: RunOutcome::Ok }]);
+        let rows = vec![crate::RowResult { row: 1, generation: Some(generation), derived, runs }];
+        let results = crate::RowResults { relation: Relation::LlmCalls, plugin: None, rows, step: None };
+        let (sender, receiver) = channel();
+        scratch.store.submit_rows(results, None, Box::new(move |result| sender.send(result).unwrap())).unwrap();
+        receiver.recv().unwrap().unwrap();
+    };
+    scratch.store([event("llm.call.start", 1)]);
+    let seen = queued();
+    assert_eq!(seen.len(), 1);
+    scratch.store([event("llm.call.finish", 2)]);
+    say(1, seen[0].generation);
+    assert_eq!(scratch.rows("select value from row_attributes"), Vec::<String>::new(), "it was not what was seen");
+    let seen = queued();
+    assert_eq!(seen.len(), 1);
+    say(2, seen[0].generation);
+    assert_eq!((scratch.rows("select key, value from row_attributes"), queued().len()), (vec!["k|2".to_owned()], 0));
+    say(3, seen[0].generation);
+    assert_eq!(scratch.rows("select value from row_attributes"), ["2"], "done once");
+    assert_eq!(scratch.rows("select outcome from row_runs"), ["ok"]);
+}

@@ -226,7 +226,15 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "holds, entries, rows, findings, not_rebuilt, head",
         &[401, 500, 503],
     ),
-    get("/v1/overview", "getOverview", "server", "How much is stored, and the last model calls", &[], "counts, calls", READ),
+    get(
+        "/v1/overview",
+        "getOverview",
+        "server",
+        "How much is stored, and the last model calls",
+        &[],
+        "counts, calls, pending_rows, indexed_attributes",
+        READ,
+    ),
     Operation {
         open: true,
         ..get(
