@@ -146,7 +146,7 @@ fn work(trial: &Trial, rows: &JsonRows, parameters: &Map<String, Json>) -> Resul
             accumulator.evaluate()?;
             return Ok(memory);
         }
-        PluginKind::Enricher | PluginKind::Masker => drop(trial.catalog().enrich(rows)),
+        PluginKind::Enricher | PluginKind::Masker => drop(trial.enrich(rows)),
     }
     Ok(0)
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 use telemetry_model::query::RowSink as _;
-use telemetry_model::{Batch, BatchBuilder, Family, Rows as _};
+use telemetry_model::{Batch, BatchBuilder, Family, Relation, Rows as _};
 use telemetry_plugins::{
-    Catalog, CatalogError, Grant, Grants, Limits, LookupTable, Manifest, Metric, MetricError, MetricRun, MetricUnavailable, PluginKind,
-    PluginSettings, Policy, Tables, read_component,
+    Catalog, CatalogError, Enrichment, Grant, Grants, Limits, LookupTable, Manifest, Metric, MetricError, MetricRun, MetricUnavailable,
+    PluginKind, PluginSettings, Policy, Tables, read_component,
 };
 
 use crate::leaves;
@@ -128,6 +128,14 @@ impl Trial {
         JsonRows::parse(rows, self.manifest.source, self.family).map_err(TrialError::Row)
     }
 
+    /// Lets an enricher work on rows, before or after the commit as its source has it.
+    pub(crate) fn enrich(&self, rows: &JsonRows) -> Enrichment {
+        match self.manifest.source {
+            Relation::Events => self.catalog.enrich(rows),
+            relation => self.catalog.enrich_rows(relation, Some(&self.manifest.id), rows),
+        }
+    }
+
     /// For each row what an enricher sets, or the list of a validator's violations.
     ///
     /// # Errors
@@ -138,7 +146,7 @@ impl Trial {
             let violation = |said: telemetry_plugins::Violation| json!({"field": said.field, "code": said.code, "severity": said.severity, "message": said.message});
             (validation.violations.into_iter().map(|row| row.into_iter().map(violation).collect()).collect(), validation.runs)
         } else {
-            let enrichment = self.catalog.enrich(rows);
+            let enrichment = self.enrich(rows);
             let row = |row: Vec<telemetry_model::outcome::Derived>| {
                 row.into_iter().map(|derived| (derived.key.to_string(), derived.value.to_value())).collect::<Map<_, _>>().into()
             };

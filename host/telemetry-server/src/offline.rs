@@ -81,6 +81,13 @@ fn serving(catalog: &Catalog, file: &Path) -> anyhow::Result<(String, PluginKind
     let status = catalog.statuses().into_iter().find(|status| status.origin == Origin::File(name.clone()));
     let status = status.with_context(|| format!("`{}` was not looked at", file.display()))?;
     match (status.state, status.kind) {
+        (PluginState::Serving, Some(PluginKind::Enricher)) if status.source != Some("events") => {
+            bail!(
+                "`{}` enriches {}, which are there after the commit: `plugin test` and a backfill show what it gives",
+                status.id,
+                status.source.unwrap_or_default()
+            )
+        }
         (PluginState::Serving, Some(kind)) => Ok((status.id, kind)),
         (PluginState::SwitchedOff, _) => bail!("`{}` is switched off", status.id),
         _ => {
