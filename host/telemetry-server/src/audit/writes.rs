@@ -41,8 +41,11 @@ impl Check<'_> {
         let mut differing = 0;
         for at in 0..entry.rows().unsigned_abs() {
             let row = self.row(entry, at as i64)?;
-            let complete =
-                made.iter_mut().filter(|made| made.access.has(at)).try_fold(0u32, |sum, made| made.row(&self.keys, &row, Some(sum)));
+            let mut complete = Some(0u32);
+            // Each keeps the row, also behind one that cannot be made again.
+            for made in made.iter_mut().filter(|made| made.access.has(at)) {
+                complete = made.row(&self.keys, &row, complete);
+            }
             let stored = marks.get(at as usize * 4..at as usize * 4 + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes);
             if let (Some(sum), Some(stored)) = (complete, stored)
                 && sum != stored
