@@ -115,7 +115,7 @@ fn child() {
 #[test]
 fn a_kill_loses_and_doubles_nothing() {
     let whole = Server::start();
-    let events: Vec<Value> = (0..6).flat_map(|_| golden()).collect();
+    let events: Vec<Value> = (0..3).flat_map(|_| golden()).collect();
     let events: Vec<Value> = events
         .into_iter()
         .enumerate()
@@ -136,7 +136,7 @@ fn a_kill_loses_and_doubles_nothing() {
     drop(whole);
 
     let folder = tempfile::tempdir().unwrap();
-    for part in events.chunks(events.len().div_ceil(3)) {
+    for part in events.chunks(events.len().div_ceil(2)) {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "plugins::rows::child", "--nocapture"])
             .env(FOLDER, folder.path())
