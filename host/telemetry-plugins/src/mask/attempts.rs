@@ -11,7 +11,7 @@ use super::seen::Found;
 use super::{FoundLeaf, Leaf, LeafField, LeafPart, Masker, answer};
 use crate::call::CallError;
 use crate::journal::LeafNotes;
-use crate::poison::{HOST_TRIES, MS, by_bytes};
+use crate::poison::{MS, by_bytes, is_worth_another};
 use crate::settings::Limits;
 
 /// What a masker must do well on whoever sends what.
@@ -207,7 +207,7 @@ impl Attempts<'_> {
         well
     }
 
-    /// One call over `texts`; again when the host could not run it.
+    /// One call over `texts`; again when that may help.
     fn call(
         &mut self,
         leaves: &[Leaf<'_>],
@@ -226,6 +226,9 @@ impl Attempts<'_> {
         if let Some(notes) = self.notes {
             notes.handing(places.iter().filter_map(|place| leaves.get(*place)), bytes);
         }
+        let mut rows = places.iter().filter_map(|place| leaves.get(*place)).map(|leaf| leaf.row);
+        let first = rows.next();
+        let alone = rows.all(|row| Some(row) == first);
         let mut tries = 0;
         let result = loop {
             let (answer, used) = plugin.callee.fresh(budget(bytes), |live| plugin.enrich(live, &sent.batch));
@@ -236,7 +239,7 @@ impl Attempts<'_> {
             plugin.counters.call(texts.len(), bytes, used, result.as_ref().err());
             tries += 1;
             match &result {
-                Err(error) if !error.is_plugins() && tries < HOST_TRIES => std::thread::yield_now(),
+                Err(error) if is_worth_another(error, alone, tries) => std::thread::yield_now(),
                 Err(error) if !error.is_plugins() => break result,
                 Err(_) => {
                     failures.push((used.0, bytes));

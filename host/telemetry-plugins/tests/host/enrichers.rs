@@ -71,7 +71,8 @@ fn only_the_bad_row_fails_whatever_it_does() {
     }
     let status = &catalog.statuses()[0];
     let counters = status.counters.unwrap();
-    assert_eq!((counters.poison_rows, counters.deadlines, counters.memory_refusals), (15, 2, 2));
+    // The loop runs out of time with its batch, alone, and alone once more.
+    assert_eq!((counters.poison_rows, counters.deadlines, counters.memory_refusals), (15, 3, 2));
     assert_eq!(status.state, PluginState::Serving);
     assert!(status.last_failure.as_deref().is_some_and(|last| last.starts_with("broke the contract: ")), "{:?}", status.last_failure);
     let lines: BTreeSet<_> = status.log.iter().map(|line| (line.level, &*line.message)).collect();

@@ -199,12 +199,22 @@ impl ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&StoreError> for ApiError {
+    fn from(error: &StoreError) -> Self {
         match error {
             StoreError::Busy | StoreError::Locked { .. } => Self::overloaded("the database is busy", 1),
-            StoreError::Full { .. } | StoreError::Io { .. } => Self::database_down(&error),
+            StoreError::Full { .. } | StoreError::Io { .. } => Self::database_down(error),
             StoreError::TooLarge { .. } => Self::too_many(error.to_string()).with("page_size", "ask for fewer items a page"),
             StoreError::Closed => Self::overloaded("the server is stopping", 5),
-            other => Self::database(&other),
+            StoreError::Partial { stored, source } => {
+                let rest = format!("the first {} are stored and stay, the others are not: send those again", stored.len());
+                Self::from(&**source).with("events", rest)
+            }
+            other => Self::database(other),
         }
     }
 }
@@ -273,5 +283,14 @@ mod tests {
         let response = ApiError::from(StoreError::Full { operation: "store events" }).into_response();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[header::RETRY_AFTER], "10");
+    }
+
+    #[test]
+    fn a_request_stored_in_part_says_how_much() {
+        let source = std::sync::Arc::new(StoreError::Full { operation: "store events" });
+        let stored = (1..=3).map(|event_id| telemetry_model::Outcome::Accepted { event_id }).collect();
+        let error = ApiError::from(StoreError::Partial { stored, source });
+        assert_eq!(error.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(error.details.iter().any(|detail| &*detail.field == "events" && detail.reason.starts_with("the first 3 are stored")));
     }
 }

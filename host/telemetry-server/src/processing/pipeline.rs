@@ -117,11 +117,15 @@ impl Drop for Pipeline {
 impl Shared {
     fn work(self: &Arc<Self>) {
         loop {
-            let (mut bytes, mut units) = (0usize, 0usize);
+            let (mut bytes, mut units, mut most) = (0usize, 0usize, JOINED_UNITS);
             let jobs = self.queue.take(|job| {
+                if units == 0 && self.stages.plugins.current().may_wait() {
+                    // Who shares a batch with one that waits would wait with it.
+                    most = 1;
+                }
                 bytes = bytes.saturating_add(job.unit.bytes.len());
                 units += 1;
-                bytes <= JOINED_BYTES && units <= JOINED_UNITS
+                bytes <= JOINED_BYTES && units <= most
             });
             if jobs.is_empty() {
                 return;

@@ -89,7 +89,7 @@ pub enum IngestError {
     /// The server is stopping.
     #[error("the server is stopping")]
     Closed,
-    /// The database failed; nothing of the request is stored.
+    /// The database failed; nothing of the request is stored, save what a [`StoreError::Partial`] names.
     #[error("events cannot be stored")]
     Store(#[source] StoreError),
     /// A fault of the server; nothing of the request is stored.
