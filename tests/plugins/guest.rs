@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use telemetry_devkit::section::append;
 use telemetry_plugins::MANIFEST_SECTION;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
@@ -208,25 +209,6 @@ pub fn raw_component(text: &str, manifest: &str) -> Vec<u8> {
     let mut bytes = wat::parse_str(text).expect(text);
     append(&mut bytes, MANIFEST_SECTION, manifest.as_bytes());
     bytes
-}
-
-/// Appends a custom section.
-pub fn append(component: &mut Vec<u8>, name: &str, data: &[u8]) {
-    let mut body = Vec::new();
-    leb(&mut body, name.len());
-    body.extend_from_slice(name.as_bytes());
-    body.extend_from_slice(data);
-    component.push(0);
-    leb(component, body.len());
-    component.extend_from_slice(&body);
-}
-
-fn leb(out: &mut Vec<u8>, mut value: usize) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }
 
 fn interface(kind: &str) -> String {

@@ -1,8 +1,9 @@
 //! Files that are not loaded: the server starts without them and says why.
 
+use telemetry_devkit::section::append;
 use telemetry_plugins::MANIFEST_SECTION;
 
-use super::guest::{Guest, append, component, manifest, put, raw_component};
+use super::guest::{Guest, component, manifest, put, raw_component};
 use super::{degraded, goes_on, status};
 use crate::harness::Server;
 

@@ -18,16 +18,18 @@ mod token;
 #[path = "../../../plugins/secret-masker/src/url.rs"]
 mod url;
 
+mod measure;
+
 use std::borrow::Cow;
 use std::fs;
 use std::hint::black_box;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value as Json;
 use telemetry_model::{Batch, BatchBuilder, FieldType, Value};
 use telemetry_plugins::{Catalog, Grants, PluginSettings, SHIPPED};
+
+use measure::median;
 
 const SIZE: usize = 1 << 20;
 
@@ -67,24 +69,6 @@ fn batch(leaves: &[String]) -> Batch {
     batch.values(FieldType::Text, |_| Value::Text(Cow::Borrowed("value")));
     batch.values(FieldType::Text, |leaf| Value::Text(Cow::Borrowed(&leaves[leaf])));
     batch.finish()
-}
-
-/// Nanoseconds of the median of at least 15 runs in at least 300 ms.
-fn median(mut work: impl FnMut()) -> f64 {
-    let (begin, mut times) = (Instant::now(), Vec::new());
-    while times.len() < 15 || begin.elapsed() < Duration::from_millis(300) {
-        let start = used();
-        work();
-        times.push(used() - start);
-    }
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
-}
-
-/// CPU time of this thread, nanoseconds.
-fn used() -> f64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
 /// 1 MiB each: prompts, what real events hold, ids, the labelled set, and text made to mislead.

@@ -3,16 +3,18 @@
 //! Medians of the thread's CPU time, projection and reading back included, a fresh instance for each call.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing, missing_docs)]
 
+mod measure;
+
 use std::borrow::Cow;
 use std::fs;
 use std::hint::black_box;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value as Json;
 use telemetry_model::{Family, Field, Relation, Rows, Value};
 use telemetry_plugins::{Catalog, Grants, PluginSettings, SHIPPED};
+
+use measure::median;
 
 /// Shipped plugins that run at ingest.
 const PLUGINS: [&str; 4] = ["event-envelope", "genai-attributes", "event-category", "secret-scan"];
@@ -48,24 +50,6 @@ fn catalog(id: &str) -> Catalog {
     let off = SHIPPED.iter().map(|shipped| shipped.id.to_owned()).filter(|other| other != id).collect();
     let grants = Grants::parse("[secret-scan]\nfields = [\"event.attributes\"]\n").unwrap();
     Catalog::open(PluginSettings { off, grants, ..PluginSettings::default() }).unwrap()
-}
-
-/// Nanoseconds of the median of at least 15 runs in at least 300 ms.
-fn median(mut work: impl FnMut()) -> f64 {
-    let (begin, mut times) = (Instant::now(), Vec::new());
-    while times.len() < 15 || begin.elapsed() < Duration::from_millis(300) {
-        let start = used();
-        work();
-        times.push(used() - start);
-    }
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
-}
-
-/// CPU time of this thread, nanoseconds.
-fn used() -> f64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
 /// 1 MiB each: prompts as agents send them, JSON full of numbers and ids, and text made to mislead.

@@ -1,60 +1,24 @@
 //! Metrics: an accumulator in one instance for each query.
 
+mod spec;
+
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 use telemetry_model::journal::RelationAccess;
-use telemetry_model::outcome::PluginVersion;
 use telemetry_model::query::RowSink;
-use telemetry_model::{Batch, BatchBuilder, BatchView, Class, Field, FieldType, Relation, Value};
+use telemetry_model::{Batch, BatchBuilder, BatchView, Class, FieldType, Value};
 use wasmtime::component::ResourceAny;
 
 use crate::call::{CallError, Live};
 use crate::journal::QueryWitness;
-use crate::manifest::{Rollup, Schema, SchemaError};
+use crate::manifest::SchemaError;
 use crate::plugin::{Exports, Plugin};
 use crate::wire::{WireAnswer, WireBatch, WireError, expanded, headers};
+pub use spec::{MetricSpec, Output};
 
 /// Values of one report; a value takes more memory than what a plugin writes for it.
 const MAX_VALUES: usize = 1_000_000;
-
-/// What a metric is.
-#[derive(Clone, Debug)]
-pub struct MetricSpec {
-    /// The plugin's id.
-    pub id: Box<str>,
-    /// For people.
-    pub description: Box<str>,
-    /// Whose rows it takes.
-    pub source: Relation,
-    /// The families of events it takes; `None` for all, and for other sources.
-    pub families: Option<Vec<telemetry_model::Family>>,
-    /// The columns it takes, in order.
-    pub reads: Vec<(Field, FieldType)>,
-    /// The columns it gives, in order.
-    pub outputs: Vec<Output>,
-    /// Its parameters.
-    pub parameters: Schema,
-    /// In which grain its states may be kept.
-    pub rollup: Option<Rollup>,
-    /// Who computes it.
-    pub version: Arc<PluginVersion>,
-    /// The highest class of what it reads: so is what it gives.
-    pub class: Class,
-}
-
-/// A column of a report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Output {
-    /// The column's name.
-    pub name: Box<str>,
-    /// Its type.
-    pub ty: FieldType,
-    /// UCUM.
-    pub unit: Option<Box<str>>,
-    /// For people.
-    pub description: Option<Box<str>>,
-}
 
 /// Why a metric gives no report.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -97,25 +61,8 @@ impl std::fmt::Debug for Metric {
 
 impl Metric {
     pub(crate) fn new(plugin: Arc<Plugin>, class: Class) -> Self {
+        let spec = MetricSpec::of(&plugin, class);
         let manifest = &plugin.manifest;
-        let outputs = manifest.writes.iter().map(|write| Output {
-            name: write.key.clone(),
-            ty: write.ty,
-            unit: write.unit.clone(),
-            description: write.description.clone(),
-        });
-        let spec = MetricSpec {
-            id: manifest.id.clone(),
-            description: manifest.description.clone(),
-            source: manifest.source,
-            families: manifest.families.clone(),
-            reads: manifest.reads.iter().map(|read| (read.field.clone(), read.ty)).collect(),
-            outputs: outputs.collect(),
-            parameters: manifest.parameters.clone(),
-            rollup: manifest.rollup.clone(),
-            version: Arc::clone(&plugin.version),
-            class,
-        };
         let (read_types, output_types) = (manifest.read_types(), manifest.write_types());
         Metric { spec, plugin, read_types, output_types }
     }

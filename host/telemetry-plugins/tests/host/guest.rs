@@ -1,5 +1,4 @@
 //! Small guests in WebAssembly text, made components here.
-#![allow(dead_code)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
