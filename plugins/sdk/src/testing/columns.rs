@@ -19,11 +19,17 @@ impl Coding {
     pub const ALL: [Coding; 2] = [Coding::Plain, Coding::Dictionary];
 }
 
+/// What a case may say of a row though the plugin does not read it: its group, and the name of its event, which has the family.
+const ALWAYS: [&str; 2] = ["group", "event.name"];
+
 /// The columns that `manifest` reads, and the groups.
 pub(super) fn row_batch(manifest: &Manifest, rows: &[Value], groups: Option<&[u32]>, coding: Coding) -> Batch {
     for row in rows {
         for name in row.as_object().unwrap_or_else(|| panic!("a row is not an object: {row}")).keys() {
-            assert!(name == "group" || manifest.reads.iter().any(|read| read.is(name)), "`{name}` is not among the reads of plugin.toml");
+            assert!(
+                ALWAYS.contains(&&**name) || manifest.reads.iter().any(|read| read.is(name)),
+                "`{name}` is not among the reads of plugin.toml"
+            );
         }
     }
     let mut batch = Batch { rows: rows.len() as u32, columns: Vec::new(), data: Vec::new() };
@@ -62,7 +68,12 @@ pub(super) fn leaf_batch(rows: &[Value], coding: Coding) -> Batch {
 
 /// Leaf, start, end and replacement of each span.
 pub(super) fn spans(batch: &Batch) -> Vec<(usize, usize, usize, String)> {
-    let cells: Vec<_> = batch.columns.iter().map(|header| Cells::new(batch, header, batch.rows as usize)).collect::<Result<_, _>>().unwrap_or_else(|error| panic!("the output cannot be read: {error:?}"));
+    let cells: Vec<_> = batch
+        .columns
+        .iter()
+        .map(|header| Cells::new(batch, header, batch.rows as usize))
+        .collect::<Result<_, _>>()
+        .unwrap_or_else(|error| panic!("the output cannot be read: {error:?}"));
     let place = |column: usize, row: usize| cells[column].cell(row).map_or(0, |cell| i64::from_le_bytes(cell) as usize);
     let text = |row: usize| cells[3].str(row).unwrap_or_default().to_owned();
     (0..batch.rows as usize).map(|row| (place(0, row), place(1, row), place(2, row), text(row))).collect()
