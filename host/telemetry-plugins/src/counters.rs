@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 use crate::call::{CallError, Used};
+use crate::guest::Lookups;
 
 /// Totals since the start.
 #[derive(Debug, Default)]
@@ -50,6 +51,10 @@ pub struct CounterValues {
     pub poison_rows: u64,
     /// Rows left out while the breaker was open.
     pub skipped_rows: u64,
+    /// Keys asked for in the operator's tables, those that were not found too.
+    pub lookups: u64,
+    /// Bytes of rows of these tables that were handed over.
+    pub lookup_bytes: u64,
     /// How often the breaker opened.
     pub breaker_opens: u64,
     /// CPU time of all calls, nanoseconds.
@@ -102,7 +107,7 @@ impl Counters {
     }
 
     /// The totals now.
-    pub(crate) fn values(&self, breaker_opens: u64) -> CounterValues {
+    pub(crate) fn values(&self, breaker_opens: u64, lookups: &Lookups) -> CounterValues {
         CounterValues {
             calls: self.calls.load(Relaxed),
             rows: self.rows.load(Relaxed),
@@ -115,6 +120,8 @@ impl Counters {
             host_failures: self.host.load(Relaxed),
             poison_rows: self.poison_rows.load(Relaxed),
             skipped_rows: self.skipped_rows.load(Relaxed),
+            lookups: lookups.asked.load(Relaxed),
+            lookup_bytes: lookups.bytes.load(Relaxed),
             breaker_opens,
             cpu_ns: self.cpu_ns.load(Relaxed),
         }

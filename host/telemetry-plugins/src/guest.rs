@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -44,8 +45,18 @@ pub(crate) struct GuestShared {
     pub(crate) memory_limit: usize,
     pub(crate) log_lines: u32,
     pub(crate) tables: Vec<(String, Arc<dyn LookupTable>)>,
+    pub(crate) lookups: Lookups,
     /// What it was granted of WASI, if it asks for any.
     pub(crate) wasi: Option<Granted>,
+}
+
+/// What a plugin asked of its tables since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Lookups {
+    /// Keys asked for, those that were not found too.
+    pub(crate) asked: AtomicU64,
+    /// Bytes of rows handed over.
+    pub(crate) bytes: AtomicU64,
 }
 
 /// Why the host ended a call.
@@ -99,8 +110,13 @@ impl Guest {
         self.shared.ring.push(level, message);
     }
 
-    fn table(&self, name: &str) -> Option<Arc<dyn LookupTable>> {
-        self.shared.tables.iter().find(|(known, _)| known == name).map(|(_, table)| Arc::clone(table))
+    /// What `find` finds in the table `name`; nothing when it was not granted.
+    fn look_up(&self, name: &str, find: impl FnOnce(&dyn LookupTable) -> Option<String>) -> Option<String> {
+        let (_, table) = self.shared.tables.iter().find(|(known, _)| known == name)?;
+        let row = find(&**table);
+        self.shared.lookups.asked.fetch_add(1, Relaxed);
+        self.shared.lookups.bytes.fetch_add(row.as_ref().map_or(0, String::len) as u64, Relaxed);
+        row
     }
 }
 
@@ -184,10 +200,10 @@ pub(crate) fn link(linker: &mut Linker<Guest>, lookup: bool) -> wasmtime::Result
     if lookup {
         let mut lookup = linker.instance("agent-telemetry:host/lookup@0.1.0-rc")?;
         lookup.func_wrap("exact", |context: StoreContextMut<'_, Guest>, (table, key): (String, String)| {
-            Ok((context.data().table(&table).and_then(|table| table.exact(&key)),))
+            Ok((context.data().look_up(&table, |table| table.exact(&key)),))
         })?;
         lookup.func_wrap("longest-prefix", |context: StoreContextMut<'_, Guest>, (table, key): (String, String)| {
-            Ok((context.data().table(&table).and_then(|table| table.longest_prefix(&key)),))
+            Ok((context.data().look_up(&table, |table| table.longest_prefix(&key)),))
         })?;
     }
     Ok(())

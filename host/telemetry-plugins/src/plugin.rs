@@ -11,7 +11,7 @@ use crate::call::{CallError, Callee};
 use crate::candidate::Look;
 use crate::counters::Counters;
 use crate::engine::{Host, MAX_MEMORY};
-use crate::guest::{Guest, GuestShared, link};
+use crate::guest::{Guest, GuestShared, Lookups, link};
 use crate::journal::Recorder;
 use crate::load::LoadError;
 use crate::load::interface::export_of;
@@ -87,7 +87,8 @@ impl Asked {
         let config = serde_json::Value::from(manifest.config.fill(&given)?).to_string();
         let grants = settings.grants.of(&manifest.id).map_or(&[][..], |grant| &grant.wasi);
         let wasi: Vec<&str> = manifest.capabilities.wasi.iter().filter_map(|part| covering(grants, part)).collect();
-        let derivation = derivation(manifest, &look.digest, &config, &wasi);
+        let tables = tables(manifest, settings)?;
+        let derivation = derivation(manifest, &look.digest, &config, &wasi, &tables);
         Ok(Asked { look, config, limits, derivation })
     }
 }
@@ -106,6 +107,7 @@ impl Plugin {
             memory_limit: limits.memory_bytes,
             log_lines: settings.limits.log_lines,
             tables: tables(&manifest, settings)?,
+            lookups: Lookups::default(),
             wasi: granted(&manifest, settings)?,
         });
         let exports = exports(&manifest, component)?;
@@ -269,9 +271,10 @@ fn exports(manifest: &Manifest, component: &Component) -> Result<Exports, LoadEr
     }
 }
 
-/// What makes results comparable: code, configuration, fields seen, parts of WASI granted.
-fn derivation(manifest: &Manifest, code: &str, config: &str, wasi: &[&str]) -> String {
+/// What makes results comparable: code, configuration, fields seen, parts of WASI granted, contents of the tables.
+fn derivation(manifest: &Manifest, code: &str, config: &str, wasi: &[&str], tables: &NamedTables) -> String {
     let fields: Vec<_> = manifest.reads.iter().map(|read| format!("{} {}", read.field, read.ty.as_str())).collect();
     let wasi: String = wasi.iter().map(|part| format!("\nwasi {part}")).collect();
-    digest(format!("{code}\n{config}\n{}{wasi}", fields.join("\n")).as_bytes())
+    let tables: String = tables.iter().map(|(name, table)| format!("\nlookup {name} {}", table.digest())).collect();
+    digest(format!("{code}\n{config}\n{}{wasi}{tables}", fields.join("\n")).as_bytes())
 }

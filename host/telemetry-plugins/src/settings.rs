@@ -123,6 +123,8 @@ pub trait LookupTable: Send + Sync {
     fn exact(&self, key: &str) -> Option<String>;
     /// The row whose key is the longest prefix of `key`, as a JSON object.
     fn longest_prefix(&self, key: &str) -> Option<String>;
+    /// What its answers depend on, in short: a plugin that was granted the table is another one when this changes.
+    fn digest(&self) -> &str;
 }
 
 /// Tables by name.

@@ -226,7 +226,7 @@ fn serving(status: &mut PluginStatus, plugin: &Plugin) {
     let opened = plugin.breaker().opened();
     status.derivation = Some(plugin.version.derivation.to_string());
     status.limits = Some(plugin.limits);
-    status.counters = Some(plugin.counters.values(opened));
+    status.counters = Some(plugin.counters.values(opened, &plugin.callee.shared.lookups));
     status.last_failure = plugin.counters.last_failure();
     status.log = plugin.ring.lines();
 }

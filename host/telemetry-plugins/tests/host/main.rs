@@ -9,5 +9,6 @@ mod loading;
 mod metrics;
 mod registry;
 mod shipped;
+mod tables;
 mod validators;
 mod wasi;

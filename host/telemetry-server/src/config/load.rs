@@ -44,7 +44,7 @@ pub struct Loaded {
 }
 
 /// Maps with keys of the operator's choosing.
-const FREE: [&str; 2] = ["plugins.grants", "plugins.config"];
+const FREE: [&str; 3] = ["plugins.grants", "plugins.config", "plugins.tables"];
 
 /// Values that are never shown.
 pub(super) const SECRETS: [&str; 1] = ["server.read_token"];
@@ -135,6 +135,9 @@ impl Loading {
         }
         if let Err(reason) = config.plugins.operators_grants() {
             findings.add("plugins.grants_file", reason);
+        }
+        if let Err(reason) = config.plugins.operators_tables() {
+            findings.add("plugins.tables", reason);
         }
         if let Err(reason) = config.plugins.switches() {
             findings.add("plugins.switches_file", reason);

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
-use telemetry_plugins::{FailureAction, Grant, Grants, Limits, Lock, PluginSettings, Tables};
+use telemetry_plugins::{FailureAction, FileTable, Grant, Grants, Limits, Lock, LookupTable, PluginSettings, Tables};
 
 use super::check::Findings;
 use crate::live::switches::{self, Switches};
@@ -31,6 +31,21 @@ pub enum ValidatorFailure {
     Flag,
     /// Kept in quarantine.
     Quarantine,
+}
+
+/// A read-only table for plugins that are granted it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableConfig {
+    /// The file, CSV, JSON or TOML as its name says.
+    pub path: PathBuf,
+    /// The column, or the field of listed rows, that is the key.
+    #[serde(default = "key")]
+    pub key: String,
+}
+
+fn key() -> String {
+    "key".to_owned()
 }
 
 /// Plugins, shipped and dropped in.
@@ -87,6 +102,8 @@ pub struct PluginsConfig {
     pub journal_head_path: Option<PathBuf>,
     /// What shipped plugins are granted, by id.
     pub grants: BTreeMap<String, Grant>,
+    /// Tables that `lookup` can be granted on, by name.
+    pub tables: BTreeMap<String, TableConfig>,
     /// Configuration of single plugins, by id.
     pub config: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
 }
@@ -119,6 +136,7 @@ impl Default for PluginsConfig {
             journal: true,
             journal_head_path: None,
             grants: SHIPPED_GRANTS.clone(),
+            tables: BTreeMap::new(),
             config: BTreeMap::new(),
         }
     }
@@ -142,7 +160,7 @@ impl PluginsConfig {
     /// What the component host is opened with: shipped plugins' grants from the configuration, the operator's from their file.
     ///
     /// # Errors
-    /// A sentence when the file of grants, or of what is switched, is there and cannot be used, or the policy is `locked` and the lock file
+    /// A sentence when the file of grants, or of what is switched, is there and cannot be used, a table cannot be read, or the policy is `locked` and the lock file
     /// cannot.
     pub fn settings(&self) -> Result<PluginSettings, String> {
         let policy = match self.policy {
@@ -155,7 +173,7 @@ impl PluginsConfig {
     /// As [`PluginsConfig::settings`], as if the policy `locked` were `metadata`: what may be put into the lock file.
     ///
     /// # Errors
-    /// A sentence when the file of grants is there and cannot be used.
+    /// A sentence when the file of grants is there and cannot be used, or a table cannot be read.
     pub fn unlocked_settings(&self) -> Result<PluginSettings, String> {
         let mut grants = Grants(self.grants.clone());
         grants.extend(self.operators_grants()?);
@@ -187,7 +205,7 @@ impl PluginsConfig {
                 metric_deadline_ms: self.metric_deadline_ms,
                 ..Limits::default()
             },
-            tables: Tables::default(),
+            tables: self.operators_tables()?,
             compiler: None,
             environment: BTreeMap::new(),
             journal_key: None,
@@ -221,6 +239,15 @@ impl PluginsConfig {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Grants::default()),
             Err(error) => Err(format!("`{}` cannot be read: {error}", path.display())),
         }
+    }
+
+    /// The tables, read whole.
+    pub(super) fn operators_tables(&self) -> Result<Tables, String> {
+        let read = |(name, table): (&String, &TableConfig)| match FileTable::read(&table.path, &table.key) {
+            Ok(read) => Ok((name.clone(), Arc::new(read) as Arc<dyn LookupTable>)),
+            Err(error) => Err(format!("the table `{name}`: `{}` {error}", table.path.display())),
+        };
+        self.tables.iter().map(read).collect::<Result<_, _>>().map(Tables)
     }
 
     /// What was switched over HTTP; without the file, nothing.

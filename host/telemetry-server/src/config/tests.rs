@@ -157,6 +157,20 @@ fn lists_every_problem_at_once_with_key_reason_and_origin() {
 }
 
 #[test]
+fn reads_the_tables_and_names_one_that_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = file(folder.path(), "owners.csv", "agent,team\na,blue\n");
+    let with = |key: &str| {
+        let text = format!("[plugins.tables.owners]\npath = {:?}\nkey = \"{key}\"\n", table.to_str().unwrap());
+        load(&Sources { file: Some(file(folder.path(), "c.toml", &text)), ..Sources::default() })
+    };
+    let settings = with("agent").unwrap().config.plugins.settings().unwrap();
+    assert_eq!(settings.tables.0["owners"].exact("a").unwrap(), r#"{"agent":"a","team":"blue"}"#);
+    let issue = &with("name").unwrap_err().0[0];
+    assert!(issue.key == "plugins.tables" && issue.reason.contains("no column `name`"), "{issue:?}");
+}
+
+#[test]
 fn names_the_line_of_a_bad_grants_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = file(folder.path(), "g.toml", "[a]\nfields = []\n[b]\nfeilds = []\n");
