@@ -18,6 +18,7 @@ mod poison;
 mod refused;
 mod rows;
 mod swaps;
+mod tables;
 mod validators;
 mod waiting;
 

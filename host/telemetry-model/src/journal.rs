@@ -1,5 +1,7 @@
 //! The vocabulary of the access journal: who was handed which rows. It holds hashes and references, never values.
 
+mod lookups;
+
 use std::sync::Arc;
 
 use serde_json::json;
@@ -7,6 +9,7 @@ use serde_json::json;
 use crate::digest::{Digest, DigestKey};
 use crate::field::{Field, FieldType, Relation};
 use crate::outcome::{PluginVersion, RunOutcome};
+pub use lookups::LookedUp;
 
 /// The keys of the journal, derived from that of the database.
 #[derive(Clone, Debug)]
@@ -58,6 +61,8 @@ pub struct Subject {
     pub fields: Vec<(Field, FieldType)>,
     /// Its grant as one line of JSON; `null` without one.
     pub grant: Box<str>,
+    /// Name and digest of each table it may look rows up in.
+    pub tables: Vec<(Box<str>, Box<str>)>,
     text: Box<str>,
 }
 
@@ -69,7 +74,17 @@ impl Subject {
             "plugin_id": plugin.plugin_id, "version": plugin.version, "digest": plugin.digest, "derivation": plugin.derivation,
             "kind": kind, "source": source.as_str(), "fields": names, "grant": grant,
         });
-        Subject { plugin, kind: kind.into(), source, fields, grant: grant.into(), text: text.to_string().into() }
+        Subject { plugin, kind: kind.into(), source, fields, grant: grant.into(), tables: Vec::new(), text: text.to_string().into() }
+    }
+
+    /// The same, with tables to look rows up in: name and digest of each.
+    #[must_use]
+    pub fn reading(mut self, tables: Vec<(Box<str>, Box<str>)>) -> Self {
+        if let (false, Some(text)) = (tables.is_empty(), self.text.strip_suffix('}')) {
+            self.text = format!("{text},\"tables\":{}}}", json!(tables)).into();
+        }
+        self.tables = tables;
+        self
     }
 
     /// All of it as one line of JSON, always the same for the same subject: what its digest is taken of.
@@ -93,7 +108,10 @@ impl Subject {
             Some((field, pair.get(1)?.as_str()?.parse().ok()?))
         };
         let fields = value.get("fields")?.as_array()?.iter().map(field).collect::<Option<Vec<_>>>()?;
-        Some(Subject::new(Arc::new(plugin), member("kind")?, source, fields, member("grant")?))
+        let table = |pair: &serde_json::Value| Some((pair.get(0)?.as_str()?.into(), pair.get(1)?.as_str()?.into()));
+        let tables = value.get("tables").and_then(serde_json::Value::as_array).map_or(&[][..], Vec::as_slice);
+        let tables = tables.iter().map(table).collect::<Option<Vec<_>>>()?;
+        Some(Subject::new(Arc::new(plugin), member("kind")?, source, fields, member("grant")?).reading(tables))
     }
 
     /// What the hash of a row depends on beside its values: the fields and their types, in order.
@@ -124,6 +142,8 @@ pub struct Handed {
     pub rows: Vec<HandedRow>,
     /// Bytes copied into its memory, those of rows that were run again too.
     pub bytes: u64,
+    /// What it asked of tables meanwhile.
+    pub lookups: Vec<LookedUp>,
 }
 
 /// Takes the rows of [`Handed`] from the front, part by part, and shares out the bytes.
@@ -156,8 +176,9 @@ impl HandedParts {
             }
             let bytes = handed.bytes.saturating_mul(part.len() as u64) / left.len() as u64;
             handed.bytes -= bytes;
+            let lookups = LookedUp::share(&mut handed.lookups, part.len(), left.len());
             *taken += part.len();
-            parts.push(Handed { subject: Arc::clone(&handed.subject), rows: part, bytes });
+            parts.push(Handed { subject: Arc::clone(&handed.subject), rows: part, bytes, lookups });
         }
         parts
     }
@@ -172,6 +193,8 @@ pub struct RelationAccess {
     pub ids: IdRuns,
     /// Bytes copied in.
     pub bytes: u64,
+    /// What it asked of tables meanwhile.
+    pub lookups: Vec<LookedUp>,
     /// The hash over the row hashes, in order.
     pub input: Digest,
     /// The hash of what came back; `None` when nothing did.
@@ -200,6 +223,7 @@ impl RelationAccess {
             subject: handed.subject,
             ids: runs,
             bytes: handed.bytes,
+            lookups: handed.lookups,
             marks,
         })
     }
@@ -374,7 +398,7 @@ mod tests {
         let version = PluginVersion { plugin_id: "p".into(), version: "1".into(), digest: "d".into(), derivation: "e".into() };
         let subject = Arc::new(Subject::new(Arc::new(version), "validator", Relation::Events, Vec::new(), "null"));
         let row = |row| HandedRow { row, outcome: RunOutcome::Ok, input: Digest([0; 16]), output: None };
-        let handed = Handed { subject, rows: [0, 1, 3, 4].map(row).to_vec(), bytes: 10 };
+        let handed = Handed { subject, rows: [0, 1, 3, 4].map(row).to_vec(), bytes: 10, lookups: Vec::new() };
         let mut parts = HandedParts::new(vec![handed]);
         let places = |parts: Vec<Handed>| parts.iter().flat_map(|p| p.rows.iter().map(|r| r.row).collect::<Vec<_>>()).collect::<Vec<_>>();
         assert_eq!(places(parts.take(1)), [0]);
@@ -390,7 +414,10 @@ mod tests {
         let version = PluginVersion { plugin_id: "p".into(), version: "1".into(), digest: "d".into(), derivation: "e".into() };
         let fields = vec![(Field::Attribute("a\"b".into()), FieldType::Json), (Field::Fixed(Relation::Events, "name"), FieldType::Text)];
         let subject = Subject::new(Arc::new(version), "enricher", Relation::Events, fields, "{\"fields\":[]}");
-        assert_eq!(Subject::parse(subject.text()), Some(subject));
+        assert_eq!(Subject::parse(subject.text()).as_ref(), Some(&subject));
+        let reading = subject.clone().reading(vec![("t".into(), "0a key".into())]);
+        assert_ne!(reading.text(), subject.text());
+        assert_eq!(Subject::parse(reading.text()), Some(reading));
         assert_eq!(Subject::parse("{}"), None);
     }
 }

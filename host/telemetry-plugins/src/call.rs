@@ -8,7 +8,7 @@ use wasmtime::component::{ComponentNamedList, Instance, InstancePre, Lift, Lower
 use wasmtime::{Store, Trap};
 
 use crate::engine::Host;
-use crate::guest::{Ended, Guest, GuestShared, thread_cpu, thread_cpu_near};
+use crate::guest::{Asked, Ended, Guest, GuestShared, thread_cpu, thread_cpu_near};
 use crate::wasi::Waiting;
 
 /// Why a call came to nothing.
@@ -91,9 +91,9 @@ impl Live {
     }
 }
 
-/// CPU time that was used, nanoseconds.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Used(pub u64);
+/// CPU time that was used, nanoseconds, and what was asked of tables.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Used(pub u64, pub Asked);
 
 impl Callee {
     /// A fresh instance and one unit of work on it, with `budget` nanoseconds of CPU time for both; then the instance is gone.
@@ -102,17 +102,20 @@ impl Callee {
         budget: u64,
         work: impl FnOnce(&mut Live) -> wasmtime::Result<Result<T, CallError>>,
     ) -> (Result<T, CallError>, Used) {
-        self.timed(budget, |callee, cpu| {
+        let mut asked = Asked::default();
+        let (result, used) = self.timed(budget, |callee, cpu| {
             let mut store = callee.store(cpu, budget);
             match callee.instantiate(&mut store) {
                 Ok(instance) => {
                     let mut live = Live { store, instance, waiting: callee.waiting.clone() };
                     let done = work(&mut live);
+                    asked = live.store.data_mut().take_asked();
                     done.unwrap_or_else(|error| Err(callee.classify(&error, &live.store, budget)))
                 }
                 Err(error) => Err(callee.classify_start(&error, &store, budget)),
             }
-        })
+        });
+        (result, Used(used.0, asked))
     }
 
     /// A fresh instance that stays.
@@ -133,11 +136,12 @@ impl Callee {
         budget: u64,
         work: impl FnOnce(&mut Live) -> wasmtime::Result<Result<T, CallError>>,
     ) -> (Result<T, CallError>, Used) {
-        self.timed(budget, |callee, cpu| {
+        let (result, used) = self.timed(budget, |callee, cpu| {
             live.store.data_mut().begin(cpu, budget);
             live.store.set_epoch_deadline(1);
             work(live).unwrap_or_else(|error| Err(callee.classify(&error, &live.store, budget)))
-        })
+        });
+        (result, Used(used.0, live.store.data_mut().take_asked()))
     }
 
     fn timed<T>(&self, budget: u64, run: impl FnOnce(&Self, u64) -> Result<T, CallError>) -> (Result<T, CallError>, Used) {
@@ -146,7 +150,7 @@ impl Callee {
         let result = run(self, start);
         let used = thread_cpu().saturating_sub(start);
         debug_assert!(budget > 0, "a call without time");
-        (result, Used(used))
+        (result, Used(used, Asked::default()))
     }
 
     fn instantiate(&self, store: &mut Store<Guest>) -> wasmtime::Result<Instance> {

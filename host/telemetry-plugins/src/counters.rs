@@ -63,7 +63,7 @@ pub struct CounterValues {
 
 impl Counters {
     /// One call.
-    pub(crate) fn call(&self, rows: usize, bytes: usize, used: Used, error: Option<&CallError>) {
+    pub(crate) fn call(&self, rows: usize, bytes: usize, used: &Used, error: Option<&CallError>) {
         self.calls.fetch_add(1, Relaxed);
         self.rows.fetch_add(rows as u64, Relaxed);
         self.bytes_in.fetch_add(bytes as u64, Relaxed);

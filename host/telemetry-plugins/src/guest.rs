@@ -10,7 +10,7 @@ use wasmtime::component::{Linker, WasmStr};
 use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline};
 
 use crate::ring::{MAX_LINE, Ring};
-use crate::settings::LookupTable;
+use crate::settings::{LookupTable, NamedTables};
 use crate::wasi::{Granted, Wasi};
 use crate::wire::{WireLevel, clip};
 
@@ -37,14 +37,20 @@ pub(crate) struct Guest {
     /// Gives way to others at each tick: metrics, which run long.
     yields: bool,
     pub(crate) wasi: Option<Box<Wasi>>,
+    /// What it asked of its tables and nobody has taken yet.
+    asked: Asked,
 }
+
+/// Of each table, by its place among the plugin's: keys asked for, bytes of rows handed over.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked(pub(crate) Vec<(u64, u64)>);
 
 /// What all instances of one plugin share.
 pub(crate) struct GuestShared {
     pub(crate) ring: Arc<Ring>,
     pub(crate) memory_limit: usize,
     pub(crate) log_lines: u32,
-    pub(crate) tables: Vec<(String, Arc<dyn LookupTable>)>,
+    pub(crate) tables: NamedTables,
     pub(crate) lookups: Lookups,
     /// What it was granted of WASI, if it asks for any.
     pub(crate) wasi: Option<Granted>,
@@ -74,7 +80,17 @@ impl Guest {
     pub(crate) fn new(shared: Arc<GuestShared>, yields: bool) -> Self {
         let lines_left = shared.log_lines;
         let wasi = shared.wasi.as_ref().map(|granted| Box::new(Wasi::new(granted)));
-        Guest { shared, memory: 0, lines_left, memory_refused: false, started: Instant::now(), cpu_end: 0, yields, wasi }
+        Guest {
+            shared,
+            memory: 0,
+            lines_left,
+            memory_refused: false,
+            started: Instant::now(),
+            cpu_end: 0,
+            yields,
+            wasi,
+            asked: Asked::default(),
+        }
     }
 
     /// A call begins at `cpu` (of [`thread_cpu`]) and may use `budget` nanoseconds.
@@ -111,12 +127,22 @@ impl Guest {
     }
 
     /// What `find` finds in the table `name`; nothing when it was not granted.
-    fn look_up(&self, name: &str, find: impl FnOnce(&dyn LookupTable) -> Option<String>) -> Option<String> {
-        let (_, table) = self.shared.tables.iter().find(|(known, _)| known == name)?;
+    fn look_up(&mut self, name: &str, find: impl FnOnce(&dyn LookupTable) -> Option<String>) -> Option<String> {
+        let (place, (_, table)) = self.shared.tables.iter().enumerate().find(|(_, (known, _))| known == name)?;
         let row = find(&**table);
+        let bytes = row.as_ref().map_or(0, String::len) as u64;
         self.shared.lookups.asked.fetch_add(1, Relaxed);
-        self.shared.lookups.bytes.fetch_add(row.as_ref().map_or(0, String::len) as u64, Relaxed);
+        self.shared.lookups.bytes.fetch_add(bytes, Relaxed);
+        self.asked.0.resize(self.shared.tables.len(), (0, 0));
+        if let Some((count, sum)) = self.asked.0.get_mut(place) {
+            (*count, *sum) = (*count + 1, *sum + bytes);
+        }
         row
+    }
+
+    /// What it asked of its tables since this was called last.
+    pub(crate) fn take_asked(&mut self) -> Asked {
+        std::mem::take(&mut self.asked)
     }
 }
 
@@ -199,11 +225,11 @@ pub(crate) fn link(linker: &mut Linker<Guest>, lookup: bool) -> wasmtime::Result
     text.func_wrap("texts", |_: StoreContextMut<'_, Guest>, (offsets, bytes): (Vec<u8>, Vec<u8>)| Ok((texts(&offsets, &bytes)?,)))?;
     if lookup {
         let mut lookup = linker.instance("agent-telemetry:host/lookup@0.1.0-rc")?;
-        lookup.func_wrap("exact", |context: StoreContextMut<'_, Guest>, (table, key): (String, String)| {
-            Ok((context.data().look_up(&table, |table| table.exact(&key)),))
+        lookup.func_wrap("exact", |mut context: StoreContextMut<'_, Guest>, (table, key): (String, String)| {
+            Ok((context.data_mut().look_up(&table, |table| table.exact(&key)),))
         })?;
-        lookup.func_wrap("longest-prefix", |context: StoreContextMut<'_, Guest>, (table, key): (String, String)| {
-            Ok((context.data().look_up(&table, |table| table.longest_prefix(&key)),))
+        lookup.func_wrap("longest-prefix", |mut context: StoreContextMut<'_, Guest>, (table, key): (String, String)| {
+            Ok((context.data_mut().look_up(&table, |table| table.longest_prefix(&key)),))
         })?;
     }
     Ok(())

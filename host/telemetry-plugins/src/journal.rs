@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use telemetry_model::journal::{Handed, HandedRow, IdRuns, JournalKeys, Marks, RelationAccess, Subject};
+use telemetry_model::journal::{Handed, HandedRow, IdRuns, JournalKeys, LookedUp, Marks, RelationAccess, Subject};
 use telemetry_model::outcome::{PluginVersion, RunOutcome};
 use telemetry_model::{Batch, Digest, DigestHasher, DigestKey};
 
 use crate::grants::Grant;
+use crate::guest::Asked;
 use crate::manifest::Manifest;
 use crate::mask::Leaf;
 use crate::metric::MetricRow;
 use crate::row_hash::RowHasher;
+use crate::settings::NamedTables;
 
 /// What a plugin needs to have its rows noted.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub(crate) struct Recorder {
     subject: Arc<Subject>,
     hasher: RowHasher,
     keys: JournalKeys,
+    /// Names of its tables, in the order in which the guest counts them.
+    tables: Vec<Arc<str>>,
 }
 
 impl Recorder {
@@ -27,12 +31,28 @@ impl Recorder {
         self.subject == other.subject
     }
 
-    pub(crate) fn new(key: &DigestKey, manifest: &Manifest, version: &Arc<PluginVersion>, grant: Option<&Grant>) -> Self {
+    pub(crate) fn new(
+        key: &DigestKey,
+        manifest: &Manifest,
+        version: &Arc<PluginVersion>,
+        tables: &NamedTables,
+        grant: Option<&Grant>,
+    ) -> Self {
         let fields: Vec<_> = manifest.reads.iter().map(|read| (read.field.clone(), read.ty)).collect();
         let hasher = RowHasher::new(key, &fields);
         let grant = serde_json::to_string(&grant).unwrap_or_default();
-        let subject = Subject::new(Arc::clone(version), manifest.kind.as_str(), manifest.source, fields, &grant);
-        Recorder { subject: Arc::new(subject), hasher, keys: JournalKeys::new(key) }
+        let digests = tables.iter().map(|(name, table)| (name.as_str().into(), table.digest().into())).collect();
+        let subject = Subject::new(Arc::clone(version), manifest.kind.as_str(), manifest.source, fields, &grant).reading(digests);
+        let tables = tables.iter().map(|(name, _)| name.as_str().into()).collect();
+        Recorder { subject: Arc::new(subject), hasher, keys: JournalKeys::new(key), tables }
+    }
+
+    /// Adds what was asked of tables to `sums`.
+    fn looked_up(&self, asked: &Asked, sums: &mut Vec<LookedUp>) {
+        let named = self.tables.iter().zip(&asked.0).filter(|(_, (count, _))| *count > 0);
+        let asked: Vec<_> =
+            named.map(|(table, (count, bytes))| LookedUp { table: Arc::clone(table), count: *count, bytes: *bytes }).collect();
+        LookedUp::add(sums, &asked);
     }
 }
 
@@ -53,6 +73,7 @@ struct Seen {
     rows: Vec<bool>,
     count: usize,
     bytes: u64,
+    lookups: Vec<LookedUp>,
 }
 
 impl Witness {
@@ -69,7 +90,7 @@ impl Witness {
             self.sets.push((set, vec![None; self.rows]));
             self.sets.len() - 1
         });
-        self.now = Some(Seen { recorder, set, rows: vec![false; self.rows], count: 0, bytes: 0 });
+        self.now = Some(Seen { recorder, set, rows: vec![false; self.rows], count: 0, bytes: 0, lookups: Vec::new() });
     }
 
     /// It is about to be handed `batch`, the projection of `chosen`.
@@ -94,6 +115,12 @@ impl Witness {
         debug_assert!(kept.is_ok(), "a batch of our own reads back");
     }
 
+    /// It asked its tables.
+    pub(crate) fn looked_up(&mut self, asked: &Asked) {
+        let Some(now) = self.now.as_mut().filter(|_| !asked.0.is_empty()) else { return };
+        now.recorder.looked_up(asked, &mut now.lookups);
+    }
+
     /// The plugin is done; `outcomes` and `output` tell how it fared with each row.
     pub(crate) fn end<'a, I: Iterator<Item = &'a str>>(&mut self, outcomes: &[Option<RunOutcome>], output: impl Fn(usize) -> I) {
         let Some(seen) = self.now.take() else { return };
@@ -108,7 +135,7 @@ impl Witness {
             let outcome = outcomes.get(row).copied().flatten().unwrap_or(RunOutcome::Trap);
             rows.push(HandedRow { row: row as u32, outcome, input, output: recorder.keys.output(output(row)) });
         }
-        self.handed.push(Handed { subject: Arc::clone(&recorder.subject), rows, bytes: seen.bytes });
+        self.handed.push(Handed { subject: Arc::clone(&recorder.subject), rows, bytes: seen.bytes, lookups: seen.lookups });
     }
 
     pub(crate) fn finish(self) -> Vec<Handed> {
@@ -123,11 +150,12 @@ pub(crate) struct LeafNotes {
     recorder: Arc<Recorder>,
     rows: BTreeMap<u32, Vec<u8>>,
     bytes: u64,
+    lookups: Vec<LookedUp>,
 }
 
 impl LeafNotes {
     pub(crate) fn new(recorder: Arc<Recorder>) -> Self {
-        LeafNotes { recorder, rows: BTreeMap::new(), bytes: 0 }
+        LeafNotes { recorder, rows: BTreeMap::new(), bytes: 0, lookups: Vec::new() }
     }
 
     /// It is about to be handed these leaves, in so many bytes.
@@ -142,6 +170,11 @@ impl LeafNotes {
         }
     }
 
+    /// It asked its tables.
+    pub(crate) fn looked_up(&mut self, asked: &Asked) {
+        self.recorder.looked_up(asked, &mut self.lookups);
+    }
+
     /// `None` when nothing was handed over.
     pub(crate) fn finish(self, failed: &[Option<RunOutcome>]) -> Option<Handed> {
         let row = |(row, text): (u32, Vec<u8>)| HandedRow {
@@ -151,16 +184,16 @@ impl LeafNotes {
             output: None,
         };
         let rows: Vec<_> = self.rows.into_iter().map(row).collect();
-        (!rows.is_empty()).then(|| Handed { subject: Arc::clone(&self.recorder.subject), rows, bytes: self.bytes })
+        let (subject, bytes, lookups) = (Arc::clone(&self.recorder.subject), self.bytes, self.lookups);
+        (!rows.is_empty()).then_some(Handed { subject, rows, bytes, lookups })
     }
 }
 
 /// Notes what one metric is handed in one query.
 #[derive(Debug)]
 pub(crate) struct QueryWitness {
-    subject: Arc<Subject>,
-    hasher: RowHasher,
-    keys: JournalKeys,
+    recorder: Arc<Recorder>,
+    lookups: Vec<LookedUp>,
     ids: IdRuns,
     bytes: u64,
     input: DigestHasher,
@@ -170,14 +203,13 @@ pub(crate) struct QueryWitness {
 }
 
 impl QueryWitness {
-    pub(crate) fn new(recorder: &Recorder) -> Self {
+    pub(crate) fn new(recorder: Arc<Recorder>) -> Self {
         QueryWitness {
-            subject: Arc::clone(&recorder.subject),
-            hasher: recorder.hasher.clone(),
-            keys: recorder.keys.clone(),
+            input: recorder.keys.aggregate.hasher(),
+            recorder,
+            lookups: Vec::new(),
             ids: IdRuns::default(),
             bytes: 0,
-            input: recorder.keys.aggregate.hasher(),
             marks: Marks::default(),
             said: None,
             outcome: RunOutcome::Ok,
@@ -192,7 +224,7 @@ impl QueryWitness {
         self.bytes += batch.data.len() as u64;
         let mut hashes = Vec::with_capacity(batch.rows as usize * 16);
         let marks = &mut self.marks;
-        let kept = self.hasher.batch(batch, |_, hash| {
+        let kept = self.recorder.hasher.batch(batch, |_, hash| {
             hashes.extend_from_slice(&hash.0);
             marks.push(hash);
         });
@@ -203,7 +235,12 @@ impl QueryWitness {
     pub(crate) fn said(&mut self, rows: &[MetricRow]) {
         let parts: Vec<String> =
             rows.iter().flat_map(|row| [row.group.to_string(), serde_json::to_string(&row.values).unwrap_or_default()]).collect();
-        self.said = self.keys.output(parts.iter().map(String::as_str));
+        self.said = self.recorder.keys.output(parts.iter().map(String::as_str));
+    }
+
+    /// It asked its tables.
+    pub(crate) fn looked_up(&mut self, asked: &Asked) {
+        self.recorder.looked_up(asked, &mut self.lookups);
     }
 
     pub(crate) fn failed(&mut self, outcome: RunOutcome) {
@@ -213,9 +250,10 @@ impl QueryWitness {
     /// `None` when no row was handed over.
     pub(crate) fn finish(self) -> Option<RelationAccess> {
         (self.ids.rows() > 0).then(|| RelationAccess {
-            subject: self.subject,
+            subject: Arc::clone(&self.recorder.subject),
             ids: self.ids,
             bytes: self.bytes,
+            lookups: self.lookups,
             input: self.input.finish(),
             output: self.said,
             marks: self.marks,

@@ -89,16 +89,19 @@ impl Metric {
         let mut live = match started {
             Ok(live) => live,
             Err(error) => {
-                self.plugin.counters.call(0, 0, used, Some(&error));
+                self.plugin.counters.call(0, 0, &used, Some(&error));
                 return Err(failed(error));
             }
         };
         let left = budget.saturating_sub(used.0).max(1);
         let (opened, used) = self.plugin.callee.again(&mut live, left, |live| self.plugin.open_accumulator(live, &parameters));
-        self.plugin.counters.call(0, 0, used, opened.as_ref().err());
+        self.plugin.counters.call(0, 0, &used, opened.as_ref().err());
         let accumulator = opened.map_err(failed)?;
         let left = left.saturating_sub(used.0);
-        let witness = self.plugin.recorder().map(|recorder| QueryWitness::new(&recorder));
+        let mut witness = self.plugin.recorder().map(QueryWitness::new);
+        if let Some(witness) = &mut witness {
+            witness.looked_up(&used.1);
+        }
         Ok(MetricRun { metric: Arc::clone(self), live: Some(live), accumulator, left, group_count: 0, witness })
     }
 }
@@ -310,7 +313,10 @@ impl MetricRun {
             CallError::Deadline(_) => CallError::Deadline(plugin.limits.deadline_ms * 1_000_000),
             other => other,
         });
-        plugin.counters.call(rows, bytes, used, result.as_ref().err());
+        plugin.counters.call(rows, bytes, &used, result.as_ref().err());
+        if let Some(witness) = &mut self.witness {
+            witness.looked_up(&used.1);
+        }
         result
     }
 

@@ -18,7 +18,7 @@ use crate::load::interface::export_of;
 use crate::load::read::digest;
 use crate::manifest::{Manifest, PluginKind};
 use crate::ring::Ring;
-use crate::settings::{Limits, PluginSettings};
+use crate::settings::{Limits, NamedTables, PluginSettings};
 use crate::wasi::{self, Granted, Waiting, covering};
 use crate::wire::{WireError, clip};
 
@@ -102,11 +102,12 @@ impl Plugin {
         let Asked { look, config, limits, derivation } = asked;
         let manifest = look.manifest;
         let ring = Arc::new(Ring::new(settings.limits.log_ring));
+        let tables = tables(&manifest, settings)?;
         let shared = Arc::new(GuestShared {
             ring: Arc::clone(&ring),
             memory_limit: limits.memory_bytes,
             log_lines: settings.limits.log_lines,
-            tables: tables(&manifest, settings)?,
+            tables: tables.clone(),
             lookups: Lookups::default(),
             wasi: granted(&manifest, settings)?,
         });
@@ -125,7 +126,7 @@ impl Plugin {
             digest: look.digest.as_ref().into(),
         });
         let grant = settings.grants.of(&manifest.id);
-        let recorder = settings.journal_key.as_ref().map(|key| Arc::new(Recorder::new(key, &manifest, &version, grant)));
+        let recorder = settings.journal_key.as_ref().map(|key| Arc::new(Recorder::new(key, &manifest, &version, &tables, grant)));
         let plugin = Plugin {
             recorder: RwLock::new(recorder),
             manifest,
@@ -150,7 +151,9 @@ impl Plugin {
     /// It goes on serving under what `settings` grant now.
     pub(crate) fn regrant(&self, settings: &PluginSettings) {
         let grant = settings.grants.of(&self.manifest.id);
-        let recorder = settings.journal_key.as_ref().map(|key| Arc::new(Recorder::new(key, &self.manifest, &self.version, grant)));
+        let tables = &self.callee.shared.tables;
+        let recorder = |key| Arc::new(Recorder::new(key, &self.manifest, &self.version, tables, grant));
+        let recorder = settings.journal_key.as_ref().map(recorder);
         let mut current = self.recorder.write().unwrap_or_else(PoisonError::into_inner);
         if !recorder.as_ref().zip(current.as_ref()).is_some_and(|(new, old)| new.is_same(old)) {
             *current = recorder;
@@ -239,8 +242,6 @@ fn waiting(linker: &mut Linker<Guest>, manifest: &Manifest, limits: &Limits) -> 
         .map(Some)
         .map_err(|error| LoadError::Link(format!("a timer for WASI: {error}")))
 }
-
-type NamedTables = Vec<(String, Arc<dyn crate::settings::LookupTable>)>;
 
 fn tables(manifest: &Manifest, settings: &PluginSettings) -> Result<NamedTables, LoadError> {
     let asked = manifest.capabilities.lookup.iter();

@@ -149,7 +149,8 @@ fn call(plugin: &Plugin, chosen: &[u32], batch: &Batch, budget: u64, task: &mut 
     let mut tries = 0;
     loop {
         let (result, used) = task.attempt(chosen, batch, budget);
-        plugin.counters.call(chosen.len(), batch.data.len(), used, result.as_ref().err());
+        task.witness().looked_up(&used.1);
+        plugin.counters.call(chosen.len(), batch.data.len(), &used, result.as_ref().err());
         tries += 1;
         match result {
             Err(error) if is_worth_another(&error, chosen.len() == 1, tries) => std::thread::yield_now(),

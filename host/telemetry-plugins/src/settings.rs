@@ -131,6 +131,9 @@ pub trait LookupTable: Send + Sync {
 #[derive(Clone, Default)]
 pub struct Tables(pub BTreeMap<String, Arc<dyn LookupTable>>);
 
+/// The tables of one plugin, in the order of its manifest.
+pub(crate) type NamedTables = Vec<(String, Arc<dyn LookupTable>)>;
+
 impl fmt::Debug for Tables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()

@@ -236,7 +236,10 @@ impl Attempts<'_> {
                 plugin.counters.answer(answer.data.len());
                 answer::read(&sent, &answer, plugin.limits.output_bytes)
             });
-            plugin.counters.call(texts.len(), bytes, used, result.as_ref().err());
+            if let Some(notes) = self.notes {
+                notes.looked_up(&used.1);
+            }
+            plugin.counters.call(texts.len(), bytes, &used, result.as_ref().err());
             tries += 1;
             match &result {
                 Err(error) if is_worth_another(error, alone, tries) => std::thread::yield_now(),

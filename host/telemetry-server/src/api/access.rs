@@ -69,10 +69,16 @@ fn version(totals: &SubjectTotals) -> Value {
         "grant": serde_json::from_str::<Value>(&subject.grant).unwrap_or_default(),
         "rows": totals.rows,
         "bytes": totals.bytes,
+        "lookups": subject.tables.iter().map(|(table, digest)| looked_up(totals, table, digest)).collect::<Value>(),
         "entries": totals.entries,
         "first_time": totals.first_time,
         "last_time": totals.last_time,
     })
+}
+
+fn looked_up(totals: &SubjectTotals, table: &str, digest: &str) -> Value {
+    let sum = totals.lookups.iter().find(|sum| &*sum.table == table);
+    json!({ "table": table, "digest": digest, "count": sum.map_or(0, |sum| sum.count), "bytes": sum.map_or(0, |sum| sum.bytes) })
 }
 
 fn seen(snapshot: &Snapshot, id: &str, event: Option<i64>, session: Option<String>) -> Result<Option<Value>, StoreError> {

@@ -26,7 +26,7 @@ pub use database::DatabaseConfig;
 pub use features::FeaturesConfig;
 pub use load::{ConfigError, Issue, Loaded, load};
 pub use logging::{LogFormat, LogLevel, LoggingConfig};
-pub use plugins::{PluginsConfig, Policy, ValidatorFailure};
+pub use plugins::{PluginsConfig, Policy, TableConfig, ValidatorFailure};
 pub use secret::Secret;
 pub use server::ServerConfig;
 pub use sources::{FlagValue, Sources};

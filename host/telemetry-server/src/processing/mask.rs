@@ -92,7 +92,7 @@ impl Stages {
         for mut handed in handed {
             let of_bodies = handed.rows.split_off(handed.rows.partition_point(|row| row.row < events));
             if !of_bodies.is_empty() {
-                bodies.push(Handed { subject: Arc::clone(&handed.subject), rows: of_bodies, bytes: 0 });
+                bodies.push(Handed { subject: Arc::clone(&handed.subject), rows: of_bodies, bytes: 0, lookups: Vec::new() });
             }
             work.handed.push(handed);
         }

@@ -52,6 +52,8 @@ pub struct AccessRow {
     pub output: Option<Vec<u8>>,
     /// Of a relation's rows.
     pub marks: Option<Vec<u8>>,
+    /// `[["table", count, bytes], ..]` of what it asked of tables; `None` when nothing.
+    pub lookups: Option<String>,
 }
 
 impl EntryRow {
@@ -91,6 +93,11 @@ impl EntryRow {
             text.bytes(Some(&access.input));
             text.bytes(access.output.as_deref());
             text.bytes(access.marks.as_deref());
+        }
+        // Apart, so that entries without any are hashed as they were before there were tables.
+        for (place, lookups) in accesses.iter().enumerate().filter_map(|(place, access)| Some((place, access.lookups.as_deref()?))) {
+            text.number(Some(place as i64));
+            text.bytes(Some(lookups.as_bytes()));
         }
         keys.chain.wide(&text.0)
     }

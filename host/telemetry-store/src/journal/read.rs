@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row};
-use telemetry_model::journal::{IdRuns, Subject};
+use telemetry_model::journal::{IdRuns, LookedUp, Subject};
 use telemetry_model::{Relation, Timestamp};
 
 use super::ACCESSES;
@@ -26,6 +26,8 @@ pub struct SubjectTotals {
     pub first_time: Timestamp,
     /// The last one's.
     pub last_time: Timestamp,
+    /// What it asked of tables.
+    pub lookups: Vec<LookedUp>,
 }
 
 /// That a subject was handed rows of what was asked for.
@@ -64,7 +66,7 @@ impl Snapshot {
     pub fn journal_totals(&self, plugin_id: &str) -> Result<Vec<SubjectTotals>, StoreError> {
         self.read("read the journal's sums", |connection| {
             let mut statement = connection.prepare_cached(
-                "select s.text, t.entries, t.rows, t.bytes, t.first_time, t.last_time from journal_subjects s
+                "select s.text, t.entries, t.rows, t.bytes, t.first_time, t.last_time, s.id from journal_subjects s
                  join journal_totals t on t.subject = s.id where s.plugin_id = ?1 order by s.id",
             )?;
             let mut rows = statement.query([plugin_id])?;
@@ -78,6 +80,7 @@ impl Snapshot {
                     bytes: row.get(3)?,
                     first_time: Timestamp(row.get(4)?),
                     last_time: Timestamp(row.get(5)?),
+                    lookups: looked_up(connection, row.get(6)?)?,
                 });
             }
             Ok(totals)
@@ -166,6 +169,14 @@ impl Snapshot {
     }
 }
 
+fn looked_up(connection: &Connection, subject: i64) -> rusqlite::Result<Vec<LookedUp>> {
+    let sql = "select table_name, lookups, bytes from journal_lookup_totals where subject = ?1 order by table_name";
+    let mut statement = connection.prepare_cached(sql)?;
+    let count = |row: &Row<'_>, at| row.get::<_, i64>(at).map(|count| count.max(0) as u64);
+    let row = |row: &Row<'_>| Ok(LookedUp { table: row.get::<_, String>(0)?.into(), count: count(row, 1)?, bytes: count(row, 2)? });
+    statement.query_map([subject], row)?.collect()
+}
+
 fn entry(row: &Row<'_>) -> rusqlite::Result<EntryRow> {
     Ok(EntryRow {
         id: row.get(0)?,
@@ -184,7 +195,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<EntryRow> {
 }
 
 fn accesses(connection: &Connection, entry: i64) -> rusqlite::Result<Vec<AccessRow>> {
-    let sql = "select a.subject, s.digest, a.rows, a.bytes, a.members, a.outcomes, a.input, a.output, a.marks
+    let sql = "select a.subject, s.digest, a.rows, a.bytes, a.members, a.outcomes, a.input, a.output, a.marks, a.lookups
                from journal_accesses a left join journal_subjects s on s.id = a.subject where a.id >= ?1 and a.id < ?2 order by a.id";
     let mut statement = connection.prepare_cached(sql)?;
     let first = entry.saturating_mul(ACCESSES);
@@ -199,6 +210,7 @@ fn accesses(connection: &Connection, entry: i64) -> rusqlite::Result<Vec<AccessR
             input: row.get(6)?,
             output: row.get(7)?,
             marks: row.get(8)?,
+            lookups: row.get(9)?,
         })
     })?;
     rows.collect()

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Result, Statement, params};
-use telemetry_model::journal::{Handed, HandedRow, JournalKeys, RelationAccess, Subject, mark};
+use telemetry_model::journal::{Handed, HandedRow, JournalKeys, LookedUp, RelationAccess, Subject, mark};
 use telemetry_model::outcome::RunOutcome;
 use telemetry_model::{DigestKey, Outcome};
 
@@ -49,6 +49,7 @@ pub(crate) struct JournalWriter<'c> {
     insert_entry: Statement<'c>,
     insert_access: Statement<'c>,
     add_total: Statement<'c>,
+    add_lookups: Statement<'c>,
 }
 
 /// What one subject was handed of all requests of a transaction.
@@ -56,6 +57,7 @@ struct Joined<'n> {
     subject: &'n Arc<Subject>,
     rows: Vec<(u32, &'n HandedRow)>,
     bytes: u64,
+    lookups: Vec<LookedUp>,
 }
 
 impl<'c> JournalWriter<'c> {
@@ -75,13 +77,18 @@ impl<'c> JournalWriter<'c> {
                  values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
             insert_access: connection.prepare(
-                "insert into journal_accesses (id, subject, rows, bytes, members, outcomes, input, output, marks)
-                 values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "insert into journal_accesses (id, subject, rows, bytes, members, outcomes, input, output, marks, lookups)
+                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
             add_total: connection.prepare(
                 "insert into journal_totals (subject, entries, rows, bytes, first_time, last_time) values (?1, 1, ?2, ?3, ?4, ?4)
                  on conflict (subject) do update set entries = entries + 1, rows = rows + excluded.rows, bytes = bytes + excluded.bytes,
                      last_time = max(last_time, excluded.last_time)",
+            )?,
+            add_lookups: connection.prepare(
+                "insert into journal_lookup_totals (subject, table_name, lookups, bytes)
+                 select ?1, j.value ->> 0, j.value ->> 1, j.value ->> 2 from json_each(?2) j where true
+                 on conflict (subject, table_name) do update set lookups = lookups + excluded.lookups, bytes = bytes + excluded.bytes",
             )?,
         })
     }
@@ -171,6 +178,7 @@ impl<'c> JournalWriter<'c> {
             input: self.keys.over(joined.rows.iter().map(|(_, row)| Some(row.input))).0.to_vec(),
             output: has_output.then(|| self.keys.over(joined.rows.iter().map(|(_, row)| row.output)).0.to_vec()),
             marks: None,
+            lookups: LookedUp::text(&joined.lookups),
         })
     }
 
@@ -199,6 +207,7 @@ impl<'c> JournalWriter<'c> {
             input: access.input.0.to_vec(),
             output: access.output.map(|output| output.0.to_vec()),
             marks: Some(access.marks.clone().into_bytes()),
+            lookups: LookedUp::text(&access.lookups),
         })
     }
 
@@ -225,9 +234,12 @@ impl<'c> JournalWriter<'c> {
         ])?;
         for (place, access) in accesses.iter().enumerate() {
             let id = entry.id * ACCESSES + place as i64;
-            let AccessRow { subject, rows, bytes, members, outcomes, input, output, marks, .. } = access;
-            self.insert_access.execute(params![id, subject, rows, bytes, members, outcomes, input, output, marks])?;
+            let AccessRow { subject, rows, bytes, members, outcomes, input, output, marks, lookups, .. } = access;
+            self.insert_access.execute(params![id, subject, rows, bytes, members, outcomes, input, output, marks, lookups])?;
             self.add_total.execute(params![subject, rows, bytes, entry.time])?;
+            if lookups.is_some() {
+                self.add_lookups.execute(params![subject, lookups])?;
+            }
         }
         self.head = Some(Head { entry: entry.id, chain });
         Ok(())
@@ -314,11 +326,12 @@ fn join<'n>(joined: &mut Vec<Joined<'n>>, handed: &'n [Handed], place: &mut dyn 
         let known =
             joined.iter().position(|known| Arc::ptr_eq(known.subject, &handed.subject) || known.subject.text() == handed.subject.text());
         let at = known.unwrap_or_else(|| {
-            joined.push(Joined { subject: &handed.subject, rows: Vec::new(), bytes: 0 });
+            joined.push(Joined { subject: &handed.subject, rows: Vec::new(), bytes: 0, lookups: Vec::new() });
             joined.len() - 1
         });
         if let Some(joined) = joined.get_mut(at) {
             joined.bytes += handed.bytes;
+            LookedUp::add(&mut joined.lookups, &handed.lookups);
             joined.rows.extend(handed.rows.iter().map(|row| (place(row.row), row)));
         }
     }

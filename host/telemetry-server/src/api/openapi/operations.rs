@@ -214,7 +214,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "server",
         "What each version of a plugin was ever handed, and whether it saw an event or a session",
         &[ID, ACCESS],
-        "versions with fields, rows and bytes; seen with how often and with what outcome",
+        "versions with fields, rows and bytes, and how often and how many bytes of which table; seen with how often and with what outcome",
         &[400, 401, 404, 500, 503],
     ),
     get(
