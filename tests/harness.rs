@@ -2,18 +2,40 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde_json::Value;
 use telemetry_model::Timestamp;
 use telemetry_model::time::FixedClock;
-use telemetry_server::{Config, RunningServer, serve};
+use telemetry_server::config::{LogFormat, LogLevel, LoggingConfig};
+use telemetry_server::{Config, RunningServer, logging, serve};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// Shortly after the golden events.
 pub const NOW: &str = "2026-11-23T09:00:00Z";
+
+/// The log of the whole test binary, from the first that asks for it on: JSON lines, at its most talkative.
+static LOG: LazyLock<PathBuf> = LazyLock::new(|| {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("server.log");
+    let _ = fs::remove_file(&path);
+    let destination = path.to_str().expect("UTF-8").to_owned();
+    logging::start(&LoggingConfig { level: LogLevel::Trace, format: LogFormat::Json, destination }).expect("a log");
+    path
+});
+
+/// Sees to it that there is a log from now on.
+pub fn start_log() {
+    LazyLock::force(&LOG);
+}
+
+/// The whole lines that were logged since [`start_log`], by whichever test.
+pub fn log_lines() -> Vec<String> {
+    let text = fs::read_to_string(&*LOG).expect("a log");
+    let (whole, _) = text.rsplit_once('\n').unwrap_or_default();
+    whole.lines().map(str::to_owned).collect()
+}
 
 /// A running server and its folder.
 pub struct Server {

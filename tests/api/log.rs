@@ -1,11 +1,10 @@
 //! What the server's log may hold: never a payload, a prompt or a key.
 
 use serde_json::json;
-use telemetry_server::config::{LogFormat, LogLevel, LoggingConfig, Secret};
-use telemetry_server::logging;
+use telemetry_server::config::Secret;
 
 use super::raw::ask;
-use crate::harness::Server;
+use crate::harness::{Server, log_lines, start_log};
 
 const CANARY: &str = "canary-7f3a9";
 const TOKEN: &str = "canary-7f3a9-read-token";
@@ -28,11 +27,7 @@ fn refused_whole() -> Vec<Vec<u8>> {
 
 #[test]
 fn log_holds_no_payload_and_no_key() {
-    let folder = tempfile::TempDir::new().unwrap();
-    let path = folder.path().join("server.log");
-    let destination = path.to_str().unwrap().to_owned();
-    // The log of the whole test binary from here on, at its most talkative.
-    logging::start(&LoggingConfig { level: LogLevel::Trace, format: LogFormat::Json, destination }).unwrap();
+    start_log();
     let server = Server::start_with(|config, _| config.server.read_token = Some(Secret::new(TOKEN)));
     let event = json!({
         "timestamp": "2026-11-23T08:00:00Z", "name": "llm.call.start", "level": "INFO", "agent_id": CANARY, "trace_id": CANARY,
@@ -68,11 +63,11 @@ fn log_holds_no_payload_and_no_key() {
     }
     ask(&server, "GET /v1/plugins", &["Host: localhost", "Authorization: Bearer canary-7f3a9-wrong"]);
     drop(server);
-    let log = std::fs::read_to_string(&path).unwrap();
-    assert!(log.contains("\"request answered\"") && log.contains("\"request.id\""), "{log}");
-    let leaks: Vec<_> = log.lines().filter(|line| line.contains(CANARY)).collect();
+    let log = log_lines();
+    assert!(log.iter().any(|line| line.contains("\"request answered\"") && line.contains("\"request.id\"")), "{log:#?}");
+    let leaks: Vec<_> = log.iter().filter(|line| line.contains(CANARY)).collect();
     assert!(leaks.is_empty(), "{leaks:#?}");
-    for line in log.lines() {
+    for line in &log {
         serde_json::from_str::<serde_json::Value>(line).expect("a line is a JSON object");
     }
 }

@@ -7,7 +7,7 @@ use super::{degraded, event, goes_on, server, status};
 use crate::harness::Server;
 
 /// Counts, in all its memory, the places where `CANARY-7` stands, and logs what it was handed, unprintable bytes as dots.
-const LOOK_AROUND: &str = "(local $at i32) (local $end i32) (local $found i64)
+pub(super) const LOOK_AROUND: &str = "(local $at i32) (local $end i32) (local $found i64)
     (local.set $end (i32.sub (i32.mul (memory.size) (i32.const 65536)) (i32.const 8)))
     (loop $next
       (if (i64.eq (i64.load (local.get $at)) (i64.const 0x372d5952414e4143)) (then
@@ -28,7 +28,7 @@ fn looking(id: &str, reads: &str) -> Guest {
 }
 
 /// An event with the canary in every place that a client can fill, the model aside.
-fn canaries() -> serde_json::Value {
+pub(super) fn canaries() -> serde_json::Value {
     let mut event = event(1);
     for key in ["trace_id", "span_id", "parent_span_id", "agent_id", "channel", "unknown_member"] {
         event[key] = "CANARY-7".into();

@@ -3,11 +3,13 @@
 //! Whatever a plugin is or does, [`goes_on`] holds: the server is healthy, takes and keeps every event, and the shipped
 //! enricher writes on each.
 
+mod canary;
 mod contract;
 mod enrichers;
 mod flow;
 mod grants;
 mod guest;
+mod hostile;
 mod journal;
 mod labelled;
 mod live;

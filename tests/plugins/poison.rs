@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::guest::Guest;
+use super::live::until;
 use super::{degraded, event, outcomes, server, status};
 use crate::harness::Server;
 
@@ -106,4 +107,25 @@ fn a_thousand_looping_rows_are_not_all_waited_for() {
     // A quarter of a second's CPU time at two milliseconds a row.
     assert!(*looped < 200, "{ended:?}");
     assert_eq!(server.count("select count(*) from attributes where key = 'event.category'"), 1000);
+}
+
+#[test]
+fn one_that_is_left_out_is_tried_again_and_on_trial_then() {
+    let trap = "(if (i64.eq (local.get $n) (i64.const 13)) (then (unreachable))) (i64.const 1)";
+    let server = Server::start_with(|config, folder| {
+        config.plugins.breaker_open_s = 1;
+        Guest::enricher("fragile", trap).drop_into(folder);
+    });
+    let is = |state: &'static str| status(&server, "fragile")["state"] == state;
+    nine_bad_rows(&server, 5);
+    until("its return", || is("serving"));
+    // On trial one bad batch is enough.
+    nine_bad_rows(&server, 1);
+    until("its second return", || status(&server, "fragile")["counters"]["breaker_opens"] == 2 && is("serving"));
+    server.accept(&event(1000));
+    assert_eq!(outcomes(&server, "fragile").into_iter().find(|(outcome, _)| outcome == "ok"), Some(("ok".to_owned(), 7)));
+    // A good batch ends the trial: four bad ones are borne again.
+    nine_bad_rows(&server, 4);
+    assert_eq!((status(&server, "fragile")["counters"]["breaker_opens"].clone(), degraded(&server, "fragile")), (json!(2), None));
+    assert_eq!(server.count("select count(*) from attributes where key = 'event.category'"), 101);
 }

@@ -1,13 +1,15 @@
 //! Dropped-in components that wait for their compiler. Small ones have a lane of their own, so that a large one never holds them
-//! up; each lane compiles one at a time, on a thread that is there while there is something to do.
+//! up, nor a small one that takes long: it goes on in the other lane. Each lane compiles one at a time, on a thread that is there
+//! while there is something to do.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use wasmtime::component::Component;
 
 use crate::cache::{self, Cache};
-use crate::compiler::{Compiler, Priority};
+use crate::compiler::{Compiler, Priority, Unmade};
 use crate::engine::Host;
 
 /// Components of at least so many bytes are large.
@@ -64,6 +66,20 @@ impl Builds {
         }
         let wasm = wasm();
         let priority = if wasm.len() < LARGE { Priority::Normal } else { Priority::Idle };
+        self.line_up(&mut state, priority, Arc::clone(digest), wasm)?;
+        Ok(None)
+    }
+
+    /// Returns when all small ones have ended or were found slow, or `limit` has passed; whether any was waited for.
+    pub(crate) fn wait_for_small(&self, limit: Duration) -> bool {
+        let busy = |state: &mut State| state.builds.values().any(|build| matches!(build, Build::Running(Priority::Normal)));
+        let mut state = self.lock();
+        let waits = busy(&mut state);
+        drop(self.changed.wait_timeout_while(state, limit, busy).unwrap_or_else(PoisonError::into_inner));
+        waits
+    }
+
+    fn line_up(self: &Arc<Self>, state: &mut State, priority: Priority, digest: Arc<str>, wasm: Vec<u8>) -> Result<(), String> {
         let lane = state.lanes.entry(priority).or_default();
         if !lane.working {
             let builds = Arc::clone(self);
@@ -71,15 +87,9 @@ impl Builds {
             thread.spawn(move || builds.work(priority)).map_err(|error| format!("no thread for the compiler: {error}"))?;
             lane.working = true;
         }
-        lane.queue.push_back((Arc::clone(digest), wasm));
-        state.builds.insert(Arc::clone(digest), Build::Running(priority));
-        Ok(None)
-    }
-
-    /// Returns when all small ones have ended.
-    pub(crate) fn wait_for_small(&self) {
-        let busy = |state: &mut State| state.builds.values().any(|build| matches!(build, Build::Running(Priority::Normal)));
-        drop(self.changed.wait_while(self.lock(), busy).unwrap_or_else(PoisonError::into_inner));
+        lane.queue.push_back((Arc::clone(&digest), wasm));
+        state.builds.insert(digest, Build::Running(priority));
+        Ok(())
     }
 
     /// Forgets failures, so that they are tried again.
@@ -95,7 +105,7 @@ impl Builds {
         }
     }
 
-    fn work(&self, priority: Priority) {
+    fn work(self: &Arc<Self>, priority: Priority) {
         loop {
             let next = {
                 let mut state = self.lock();
@@ -105,17 +115,35 @@ impl Builds {
                 next
             };
             let Some((digest, wasm)) = next else { return };
-            let build = self.build(priority, &digest, wasm).map_or_else(Build::Failed, Build::Done);
-            self.lock().builds.insert(digest, build);
+            let ended = self.end(priority, digest, wasm);
             self.changed.notify_all();
-            (self.ended)();
+            if ended {
+                (self.ended)();
+            }
         }
     }
 
-    fn build(&self, priority: Priority, digest: &str, wasm: Vec<u8>) -> Result<Component, String> {
-        let made = self.compiler.run(self.host.memory, priority, &wasm)?;
-        drop(wasm);
-        cache::take(&self.host.engine, self.cache.as_deref(), digest, &made).map_err(|error| error.to_string())
+    /// Compiles one; whether it is through with.
+    fn end(self: &Arc<Self>, priority: Priority, digest: Arc<str>, wasm: Vec<u8>) -> bool {
+        let build = match self.compiler.run(self.host.memory, priority, &wasm) {
+            Ok(made) => {
+                let taken = cache::take(&self.host.engine, self.cache.as_deref(), &digest, &made);
+                taken.map_or_else(|error| Build::Failed(error.to_string()), Build::Done)
+            }
+            Err(Unmade::Failed(why)) => Build::Failed(why),
+            Err(Unmade::Slow) => {
+                let mut state = self.lock();
+                match self.line_up(&mut state, Priority::Idle, Arc::clone(&digest), wasm) {
+                    Ok(()) => return false,
+                    Err(why) => {
+                        drop(state);
+                        Build::Failed(why)
+                    }
+                }
+            }
+        };
+        self.lock().builds.insert(digest, build);
+        true
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -3,8 +3,9 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use rustix::process::{Resource, Rlimit, Signal, nice, set_parent_process_death_signal, setrlimit};
 
@@ -13,6 +14,8 @@ use crate::wire::clip;
 
 /// No compiled component is larger, bytes.
 const MAX_CODE: u64 = 512 << 20;
+/// CPU time of a child that somebody waits for, seconds: one that takes longer does so at the lowest priority.
+const QUICK: u64 = 10;
 /// What is kept of what a child complains of, bytes.
 const MAX_COMPLAINT: usize = 512;
 
@@ -48,39 +51,58 @@ impl Made {
     }
 }
 
+/// Why a child made nothing.
+#[derive(Debug)]
+pub(crate) enum Unmade {
+    /// It had less than the whole of its CPU time, which was not enough.
+    Slow,
+    /// In words.
+    Failed(String),
+}
+
 impl Compiler {
     /// Has a child compile `wasm` for a host of this kind. Blocks until it ends.
     ///
     /// # Errors
-    /// Why there is no code, in words.
-    pub(crate) fn run(&self, memory: Memory, priority: Priority, wasm: &[u8]) -> Result<Made, String> {
+    /// [`Unmade`]; `Slow` at [`Priority::Normal`] only.
+    pub(crate) fn run(&self, memory: Memory, priority: Priority, wasm: &[u8]) -> Result<Made, Unmade> {
+        let seconds = if priority == Priority::Normal { self.seconds.min(QUICK) } else { self.seconds };
         let threads = std::thread::available_parallelism().map_or(1, usize::from).div_ceil(2);
         let niceness = if priority == Priority::Idle { "19" } else { "0" };
         let mut command = Command::new(&self.program);
         command
             .args(&self.args)
-            .args([memory.as_str(), niceness, &self.memory_mib.to_string(), &self.seconds.to_string()])
+            .args([memory.as_str(), niceness, &self.memory_mib.to_string(), &seconds.to_string()])
             .env("RAYON_NUM_THREADS", threads.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| format!("the compiler does not start: {error}"))?;
+        let mut child = command.spawn().map_err(|error| Unmade::Failed(format!("the compiler does not start: {error}")))?;
         if let Some(mut input) = child.stdin.take() {
             // One that ended early tells why itself.
             let _ = input.write_all(wasm);
         }
-        let output = child.wait_with_output().map_err(|error| format!("the compiler's answer: {error}"))?;
+        let output = child.wait_with_output().map_err(|error| Unmade::Failed(format!("the compiler's answer: {error}")))?;
         if output.status.success() && !output.stdout.is_empty() && output.stdout.len() as u64 <= MAX_CODE {
             return Ok(Made(output.stdout));
+        }
+        if seconds < self.seconds && is_out_of_time(output.status) {
+            return Err(Unmade::Slow);
         }
         let said = String::from_utf8_lossy(&output.stderr);
         let said = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
         let limits = format!("at most {} MiB of memory and {} s of CPU time", self.memory_mib, self.seconds);
-        Err(match said {
+        Err(Unmade::Failed(match said {
+            _ if is_out_of_time(output.status) => format!("the compiler was ended by the system ({}); it has {limits}", output.status),
             "" => format!("the compiler ended with {}; it has {limits}", output.status),
             said => format!("{}; the compiler has {limits}", clip(said, MAX_COMPLAINT)),
-        })
+        }))
     }
+}
+
+/// Whether the system ended a child, as it does when the CPU time is used up.
+fn is_out_of_time(status: ExitStatus) -> bool {
+    status.signal().is_some_and(|signal| [Signal::KILL, Signal::XCPU].iter().any(|known| known.as_raw() == signal))
 }
 
 /// The child's side: limits itself, reads a component from standard input and writes native code to standard output. `limits` are

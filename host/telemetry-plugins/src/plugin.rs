@@ -127,7 +127,9 @@ impl Plugin {
         });
         let grant = settings.grants.of(&manifest.id);
         let recorder = settings.journal_key.as_ref().map(|key| Arc::new(Recorder::new(key, &manifest, &version, &tables, grant)));
+        let open_for = Duration::from_secs(settings.limits.breaker_open_s);
         let plugin = Plugin {
+            breaker: Mutex::new(Breaker::new(&manifest.id, open_for, Instant::now())),
             recorder: RwLock::new(recorder),
             manifest,
             version,
@@ -137,7 +139,6 @@ impl Plugin {
             exports,
             ring,
             counters: Counters::default(),
-            breaker: Mutex::new(Breaker::new(Instant::now())),
         };
         plugin.probe()?;
         Ok(plugin)

@@ -1,6 +1,7 @@
 //! What serves now, and how it changes while the server runs.
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use crate::builds::Builds;
 use crate::catalog::{Catalog, CatalogError};
@@ -8,6 +9,11 @@ use crate::engine::Host;
 use crate::open::cache;
 use crate::settings::PluginSettings;
 use crate::settle::Workshop;
+
+/// How long a start waits for small components to be compiled; they serve when they are, whatever it is then.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a change does.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The catalog in force. A unit of work takes it once and finishes on it, whatever is loaded meanwhile.
 pub struct Registry {
@@ -46,7 +52,7 @@ impl Registry {
         if let Some(builds) = &workshop.builds
             && catalog.is_compiling()
         {
-            builds.wait_for_small();
+            builds.wait_for_small(START_PATIENCE);
             catalog = Catalog::settled(&workshop, settings, Some(&catalog));
         }
         Ok(Registry { workshop, current: RwLock::new(Arc::new(catalog)), changing: Mutex::new(()), hooks: Mutex::default() })
@@ -58,9 +64,18 @@ impl Registry {
     }
 
     /// Looks at the folder and at what `settings` say now, and serves that. What did not change stays as it is, with its counters;
-    /// a file that does not load leaves the version before it serving. Blocks while small components are compiled.
+    /// a file that does not load leaves the version before it serving. Blocks while small components are compiled, a second at most:
+    /// what is not compiled then shows as compiling, and `built` of [`Registry::open`] tells of it.
     pub fn reload(&self, settings: &PluginSettings) -> Arc<Catalog> {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = self.settle(settings);
+        match &self.workshop.builds {
+            Some(builds) if next.is_compiling() && builds.wait_for_small(PATIENCE) => self.settle(settings),
+            _ => next,
+        }
+    }
+
+    fn settle(&self, settings: &PluginSettings) -> Arc<Catalog> {
         let next = Arc::new(Catalog::settled(&self.workshop, settings, Some(&self.current())));
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         let former = std::mem::replace(&mut *current, Arc::clone(&next));

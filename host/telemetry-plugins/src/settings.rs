@@ -96,6 +96,8 @@ pub struct Limits {
     pub log_lines: u32,
     /// Lines that a plugin's ring keeps.
     pub log_ring: usize,
+    /// How long a plugin whose calls keep failing is left out, seconds.
+    pub breaker_open_s: u64,
 }
 
 impl Default for Limits {
@@ -113,6 +115,7 @@ impl Default for Limits {
             batch_bytes: 1 << 20,
             log_lines: 64,
             log_ring: 200,
+            breaker_open_s: 30,
         }
     }
 }

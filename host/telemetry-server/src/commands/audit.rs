@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Subcommand;
 use serde_json::Value;
 use telemetry_server::Config;
 use telemetry_server::audit::verify;
+use telemetry_server::config::Secret;
 use telemetry_store::{Head, Store};
 
 /// Whether what plugins were handed can be proved.
@@ -21,6 +22,9 @@ pub enum AuditAction {
         /// Asks a running server, e.g. http://127.0.0.1:8000, instead of opening the database
         #[arg(long)]
         url: Option<String>,
+        /// The file with the token that the running server's reads want; without it `server.read_token_file` or `server.read_token`
+        #[arg(long, value_name = "FILE", requires = "url")]
+        token_file: Option<PathBuf>,
         /// The file that keeps the journal's end; without it `plugins.journal_head_path`
         #[arg(long, value_name = "FILE")]
         head: Option<PathBuf>,
@@ -35,9 +39,15 @@ pub enum AuditAction {
 /// # Errors
 /// When the database or the server cannot be read.
 pub fn run(action: &AuditAction, load: &dyn Fn() -> anyhow::Result<Config>) -> anyhow::Result<ExitCode> {
-    let AuditAction::Verify { url, head, json } = action;
+    let AuditAction::Verify { url, token_file, head, json } = action;
     let audit = match url {
-        Some(url) => ask(url)?,
+        Some(url) => {
+            let token = match token_file {
+                Some(path) => Some(Secret::read(path).map_err(|reason| anyhow!("--token-file: {reason}"))?),
+                None => load()?.server.read_token,
+            };
+            ask(url, token.as_ref())?
+        }
         None => offline(&load()?, head.as_deref())?,
     };
     let mut out = std::io::stdout();
@@ -69,18 +79,22 @@ fn read_head(path: Option<&Path>) -> anyhow::Result<Option<Head>> {
     head.map(Some).with_context(|| format!("`{}` does not hold the head of a journal", path.display()))
 }
 
-/// `GET /v1/audit/verify` of a server nearby. The token stands in the environment variable of the configuration's own name.
-fn ask(url: &str) -> anyhow::Result<Value> {
+/// `GET /v1/audit/verify` of a server nearby, with the token that its reads want.
+fn ask(url: &str, token: Option<&Secret>) -> anyhow::Result<Value> {
     let address = url.trim_end_matches('/').strip_prefix("http://").with_context(|| format!("`{url}` is not an http:// address"))?;
     let mut stream = TcpStream::connect(address).with_context(|| format!("connecting to `{url}`"))?;
     stream.set_read_timeout(Some(Duration::from_secs(3_600)))?;
-    write!(stream, "GET /v1/audit/verify HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\naccept: application/json\r\n\r\n")?;
+    let authorization = token.map(|token| format!("authorization: Bearer {}\r\n", token.reveal())).unwrap_or_default();
+    let head =
+        format!("GET /v1/audit/verify HTTP/1.1\r\nhost: {address}\r\n{authorization}connection: close\r\naccept: application/json\r\n\r\n");
+    stream.write_all(head.as_bytes()).with_context(|| format!("asking `{url}`"))?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).with_context(|| format!("reading the answer of `{url}`"))?;
     let answer = String::from_utf8(answer).with_context(|| format!("reading the answer of `{url}`"))?;
     let (head, body) = answer.split_once("\r\n\r\n").with_context(|| format!("`{url}` does not answer as HTTP"))?;
     let body = if head.to_ascii_lowercase().contains("transfer-encoding: chunked") { whole(body) } else { body.to_owned() };
     match head.split_whitespace().nth(1) {
+        Some("401") => bail!("`{url}` wants the token of its reads: name the file that holds it with --token-file"),
         Some("200") => serde_json::from_str(&body).with_context(|| format!("reading the answer of `{url}`")),
         status => bail!("`{url}` answered {}: {}", status.unwrap_or("nothing"), body.trim()),
     }

@@ -1,7 +1,6 @@
 //! Puts the sources together and names everything that is wrong at once.
 
 use std::fmt;
-use std::path::Path;
 
 use figment::value::{Dict, Tag, Value};
 use figment::{Figment, Provider};
@@ -161,7 +160,7 @@ impl Loading {
             self.add("server.read_token_file", "contradicts server.read_token: keep one of the two", &origin);
             return config;
         }
-        match read_secret(&path) {
+        match Secret::read(&path) {
             Ok(secret) => config.server.read_token = Some(secret),
             Err(reason) => self.add("server.read_token_file", reason, &origin),
         }
@@ -235,12 +234,4 @@ fn unknown(key: &str, path: &str, known: &Dict) -> String {
 /// The name of the source that set `key`.
 pub(super) fn origin_of(figment: &Figment, key: &str) -> String {
     figment.find_metadata(key).map_or_else(|| "default".to_owned(), |metadata| metadata.name.to_string())
-}
-
-fn read_secret(path: &Path) -> Result<Secret, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
-    match text.trim() {
-        "" => Err(format!("`{}` is empty", path.display())),
-        secret => Ok(Secret::new(secret)),
-    }
 }

@@ -90,6 +90,8 @@ pub struct PluginsConfig {
     pub ingest_deadline_ms: u64,
     /// Milliseconds of CPU time of a metric in one query.
     pub metric_deadline_ms: u64,
+    /// Seconds that a plugin whose calls keep failing is left out.
+    pub breaker_open_s: u32,
     /// Seconds of wall time of a report, the wait for a thread included.
     pub report_timeout_s: u64,
     /// Threads that compute reports.
@@ -130,6 +132,7 @@ impl Default for PluginsConfig {
             metric_memory_mib: 256,
             ingest_deadline_ms: 5,
             metric_deadline_ms: 5000,
+            breaker_open_s: 30,
             report_timeout_s: 60,
             metric_threads: 1,
             metric_queue: 64,
@@ -203,6 +206,7 @@ impl PluginsConfig {
                 metric_memory: mib(self.metric_memory_mib),
                 ingest_deadline_ms: self.ingest_deadline_ms,
                 metric_deadline_ms: self.metric_deadline_ms,
+                breaker_open_s: u64::from(self.breaker_open_s),
                 ..Limits::default()
             },
             tables: self.operators_tables()?,
@@ -269,6 +273,7 @@ impl PluginsConfig {
         findings.range("plugins.metric_memory_mib", self.metric_memory_mib, 1, 256);
         findings.range("plugins.ingest_deadline_ms", self.ingest_deadline_ms, 1, 60_000);
         findings.range("plugins.metric_deadline_ms", self.metric_deadline_ms, 1, 3_600_000);
+        findings.range("plugins.breaker_open_s", self.breaker_open_s, 1, 86_400);
         findings.range("plugins.report_timeout_s", self.report_timeout_s, 1, 86_400);
         findings.range("plugins.metric_threads", self.metric_threads, 1, 64);
         findings.range("plugins.metric_queue", self.metric_queue, 1, 10_000);

@@ -1,6 +1,7 @@
 //! Text that is never printed.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -15,6 +16,18 @@ impl Secret {
     /// Takes the text.
     pub fn new(text: impl Into<Box<str>>) -> Self {
         Secret(text.into())
+    }
+
+    /// What the file `path` holds, without the space around it.
+    ///
+    /// # Errors
+    /// A sentence when it cannot be read or is empty.
+    pub fn read(path: &Path) -> Result<Self, String> {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
+        match text.trim() {
+            "" => Err(format!("`{}` is empty", path.display())),
+            secret => Ok(Secret::new(secret)),
+        }
     }
 
     /// The text itself.
