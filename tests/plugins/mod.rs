@@ -9,6 +9,7 @@ mod enrichers;
 mod flow;
 mod grants;
 mod guest;
+mod history;
 mod hostile;
 mod journal;
 mod labelled;

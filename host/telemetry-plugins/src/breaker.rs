@@ -113,7 +113,7 @@ impl Breaker {
 
     /// Why stays out of the log: a plugin's own words may hold what it read.
     fn open(&mut self, now: Instant) {
-        if !self.is_open(now) {
+        if !self.open_for.is_zero() && !self.is_open(now) {
             self.opened += 1;
             self.open_until = Some(now + self.open_for);
             self.on_trial = true;

@@ -141,6 +141,12 @@ impl Catalog {
         validate(&self.validators, &self.limits, self.action, rows)
     }
 
+    /// Asks the validator `id`, and no other, about every row.
+    pub fn validate_with(&self, id: &str, rows: &dyn Rows) -> Validation {
+        let chosen: Vec<_> = self.validators.iter().filter(|plugin| *plugin.manifest.id == *id).cloned().collect();
+        validate(&chosen, &self.limits, self.action, rows)
+    }
+
     /// Lets every enricher over events add to every row.
     pub fn enrich(&self, rows: &dyn Rows) -> Enrichment {
         enrich(&self.enrichers.iter().collect::<Vec<_>>(), &self.limits, rows)

@@ -59,6 +59,8 @@ pub struct CounterValues {
     pub breaker_opens: u64,
     /// CPU time of all calls, nanoseconds.
     pub cpu_ns: u64,
+    /// The most linear memory that one of its instances had, bytes.
+    pub peak_memory_bytes: u64,
 }
 
 impl Counters {
@@ -107,7 +109,7 @@ impl Counters {
     }
 
     /// The totals now.
-    pub(crate) fn values(&self, breaker_opens: u64, lookups: &Lookups) -> CounterValues {
+    pub(crate) fn values(&self, breaker_opens: u64, lookups: &Lookups, peak_memory: usize) -> CounterValues {
         CounterValues {
             calls: self.calls.load(Relaxed),
             rows: self.rows.load(Relaxed),
@@ -124,6 +126,7 @@ impl Counters {
             lookup_bytes: lookups.bytes.load(Relaxed),
             breaker_opens,
             cpu_ns: self.cpu_ns.load(Relaxed),
+            peak_memory_bytes: peak_memory as u64,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -54,6 +54,8 @@ pub(crate) struct GuestShared {
     pub(crate) lookups: Lookups,
     /// What it was granted of WASI, if it asks for any.
     pub(crate) wasi: Option<Granted>,
+    /// The most linear memory that an instance had, bytes.
+    pub(crate) peak_memory: AtomicUsize,
 }
 
 /// What a plugin asked of its tables since the start.
@@ -161,6 +163,7 @@ impl ResourceLimiter for Guest {
             return Ok(false);
         }
         self.memory += grown;
+        self.shared.peak_memory.fetch_max(self.memory, Relaxed);
         Ok(true)
     }
 

@@ -1,5 +1,6 @@
 //! A plugin that serves: the last steps of the load path, and what all kinds have in common.
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -110,6 +111,7 @@ impl Plugin {
             tables: tables.clone(),
             lookups: Lookups::default(),
             wasi: granted(&manifest, settings)?,
+            peak_memory: AtomicUsize::new(0),
         });
         let exports = exports(&manifest, component)?;
         let mut linker = Linker::new(&host.engine);

@@ -96,7 +96,7 @@ pub struct Limits {
     pub log_lines: u32,
     /// Lines that a plugin's ring keeps.
     pub log_ring: usize,
-    /// How long a plugin whose calls keep failing is left out, seconds.
+    /// How long a plugin whose calls keep failing is left out, seconds; 0: never, each row is tried whatever came before.
     pub breaker_open_s: u64,
 }
 

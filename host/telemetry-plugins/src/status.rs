@@ -1,6 +1,7 @@
 //! What `GET /v1/plugins` shows of each plugin, loaded or not.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -226,7 +227,9 @@ fn serving(status: &mut PluginStatus, plugin: &Plugin) {
     let opened = plugin.breaker().opened();
     status.derivation = Some(plugin.version.derivation.to_string());
     status.limits = Some(plugin.limits);
-    status.counters = Some(plugin.counters.values(opened, &plugin.callee.shared.lookups));
+    let shared = &plugin.callee.shared;
+    let peak = shared.peak_memory.load(Ordering::Relaxed);
+    status.counters = Some(plugin.counters.values(opened, &shared.lookups, peak));
     status.last_failure = plugin.counters.last_failure();
     status.log = plugin.ring.lines();
 }

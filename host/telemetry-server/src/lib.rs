@@ -7,6 +7,7 @@ pub mod api;
 pub mod app;
 pub mod audit;
 pub mod config;
+pub mod history;
 pub mod journal;
 pub mod live;
 pub mod logging;

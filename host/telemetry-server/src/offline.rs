@@ -1,6 +1,7 @@
 //! One plugin over a file of events or over a database, with no server: what it gives, line by line.
 
 mod events;
+mod history;
 mod place;
 mod report;
 
@@ -16,6 +17,8 @@ use telemetry_store::Store;
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::processing::try_events;
+pub(crate) use events::as_sent;
+pub use history::diff;
 use place::Place;
 
 /// What is run over what.

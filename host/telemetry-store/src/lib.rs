@@ -32,8 +32,8 @@ pub use prepare::{PreparedEvent, kept_place};
 pub use read::{
     Activity, AgentOrder, AgentPage, AgentQuery, AgentRow, AlertCounts, AlertPage, AlertQuery, AlertRow, AttributeMap, EventCursor,
     EventPage, EventQuery, EventRow, EventScan, Provenance, QuarantineItem, QuarantinePage, QuarantineQuery, QuarantinedEvent, QueuedRow,
-    RowTable, ScanError, SessionOrder, SessionPage, SessionQuery, SessionRow, SessionState, Snapshot, Stop, StoredEvent, StoredJob,
-    StoredPlugin, StoredRun, Without, Writer,
+    RowReference, RowTable, ScanError, SessionOrder, SessionPage, SessionQuery, SessionRow, SessionState, Snapshot, Stop, StoredEvent,
+    StoredJob, StoredPlugin, StoredRun, Without, Writer,
 };
 pub use rewrite::{Rewrite, Rewritten, StoredKind, StoredText, rewrite};
 pub use rowqueue::{JobChange, JobStep, RowResult, RowResults};

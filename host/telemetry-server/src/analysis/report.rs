@@ -223,7 +223,8 @@ async fn durable(noted: Option<Noted>) -> Result<(), StoreError> {
     }
 }
 
-fn compute(
+/// One report of `snapshot`; what the metric was handed is added to `accesses`, also when it fails.
+pub(crate) fn compute(
     snapshot: &Snapshot,
     metric: Arc<Metric>,
     request: ReportRequest,
@@ -282,7 +283,8 @@ fn open(metric: &Arc<Metric>, request: &ReportRequest) -> Result<MetricRun, Repo
     })
 }
 
-fn row_query(spec: &MetricSpec, request: &ReportRequest) -> RowQuery {
+/// What a report reads.
+pub(crate) fn row_query(spec: &MetricSpec, request: &ReportRequest) -> RowQuery {
     let mut filters = request.filters.clone();
     if let Some(families) = &spec.families {
         let values = families.iter().map(|family| family.as_str().to_owned()).collect();

@@ -12,6 +12,7 @@ use telemetry_store::{Head, Snapshot, StoreError};
 
 use crate::config::PluginsConfig;
 use check::Check;
+pub(crate) use stored::Rebuilt;
 
 /// Findings and notes beyond so many are only counted.
 const MAX_LISTED: usize = 1_000;

@@ -11,6 +11,7 @@ use telemetry_store::{AccessRow, EntryRow, ScanError, StoreError, Without};
 
 use super::Why;
 use super::check::{Check, Known, place};
+use super::stored::Rebuilt;
 
 /// Hashes rows as they come.
 struct Hashes<'h> {
@@ -56,7 +57,7 @@ impl Check<'_> {
         let mut rows: Vec<(i64, Option<Digest>)> = Vec::new();
         for (first, count) in runs {
             let last = first.saturating_add(i64::try_from(count).unwrap_or(i64::MAX) - 1);
-            if entry.kind == "job" {
+            if entry.kind != "query" && &*known.subject.kind != "metric" {
                 rows.extend(self.rows_again(entry, &known, first, last)?);
                 continue;
             }
@@ -95,11 +96,20 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// The hashes of rows as enrichers that run on stored rows are given them: without what they wrote.
+    /// The hashes of rows as plugins that run on stored rows are given them: without what enrichers wrote that the entry's detail names.
     fn rows_again(&self, entry: &EntryRow, known: &Known, first: i64, last: i64) -> Result<Vec<(i64, Option<Digest>)>, StoreError> {
         let subject = &known.subject;
+        if &*subject.kind == "validator" {
+            return self.sent_again(known, first, last);
+        }
         let fields: Vec<_> = subject.fields.iter().map(|(field, _)| field.clone()).collect();
-        let without = if entry.detail.is_some() { Without::Plugin(&subject.plugin.plugin_id) } else { Without::RowEnrichers };
+        let named = without(entry.detail.as_deref());
+        let named: Vec<&str> = named.iter().map(String::as_str).collect();
+        let without = match &entry.detail {
+            None => Without::RowEnrichers,
+            Some(_) if named.is_empty() => Without::Plugin(&subject.plugin.plugin_id),
+            Some(_) => Without::Plugins(&named),
+        };
         let mut found: BTreeMap<i64, Digest> = BTreeMap::new();
         let mut next = first;
         while next <= last {
@@ -120,6 +130,17 @@ impl Check<'_> {
         Ok((first..=last).map(|id| (id, found.get(&id).copied())).collect())
     }
 
+    /// The hashes of events as validators are given them.
+    fn sent_again(&self, known: &Known, first: i64, last: i64) -> Result<Vec<(i64, Option<Digest>)>, StoreError> {
+        let derivation = &*known.subject.plugin.derivation;
+        let mut rows = Vec::new();
+        for id in first..=last {
+            let made = self.snapshot.event(id)?.as_ref().and_then(Rebuilt::raw);
+            rows.push((id, made.and_then(|made| made.hash(&known.hasher, derivation))));
+        }
+        Ok(rows)
+    }
+
     fn any_changed(&self, relation: Relation, block: &[(i64, Option<Digest>)], as_of: Option<i64>) -> Result<bool, StoreError> {
         for (id, _) in block {
             if self.snapshot.journal_changed(relation, *id, as_of.unwrap_or_default())? {
@@ -128,6 +149,13 @@ impl Check<'_> {
         }
         Ok(false)
     }
+}
+
+/// The plugins that the detail of an entry names as those whose attributes the rows were without.
+fn without(detail: Option<&str>) -> Vec<String> {
+    let detail: serde_json::Value = detail.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let named = detail.get("without").and_then(serde_json::Value::as_array).into_iter().flatten();
+    named.filter_map(serde_json::Value::as_str).map(str::to_owned).collect()
 }
 
 fn query(relation: Relation, columns: &[(telemetry_model::Field, telemetry_model::FieldType)]) -> RowQuery {

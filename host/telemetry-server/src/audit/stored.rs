@@ -12,7 +12,7 @@ use crate::processing::decode::{self, Shape};
 use crate::processing::rows::{EventRows, RawRows, json};
 
 /// An event as it was handed over.
-pub(super) enum Rebuilt {
+pub(crate) enum Rebuilt {
     /// To validators.
     Raw(Box<RawEvent>),
     /// To enrichers, with what others wrote.
@@ -21,7 +21,7 @@ pub(super) enum Rebuilt {
 
 impl Rebuilt {
     /// As validators saw it.
-    pub(super) fn raw(stored: &StoredEvent) -> Option<Self> {
+    pub(crate) fn raw(stored: &StoredEvent) -> Option<Self> {
         let odd = Odd::of(stored)?;
         let attributes_member = odd.member("attributes-not-an-object", "attributes").map_or(Member::Absent, Member::Other);
         let absent = |field: &str, code: &str, value: Member| match odd.has(code, field) {
@@ -85,6 +85,14 @@ impl Rebuilt {
         let writers = provenance.attributes.iter().map(|writer| writer.plugin.derivation.as_str().into());
         let derived = stored.derived.0.iter().zip(writers).map(|((key, value), writer)| (key.as_str().into(), value.clone(), writer));
         Rebuilt::Normalized(Box::new(event), derived.collect())
+    }
+
+    /// The event of [`Rebuilt::raw`].
+    pub(crate) fn sent(&self) -> Option<&RawEvent> {
+        match self {
+            Rebuilt::Raw(event) => Some(event),
+            Rebuilt::Normalized(..) => None,
+        }
     }
 
     /// The hash of the row for the plugin of this `derivation`.

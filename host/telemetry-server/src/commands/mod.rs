@@ -3,3 +3,4 @@
 pub mod audit;
 pub mod mask;
 pub mod plugin;
+mod progress;

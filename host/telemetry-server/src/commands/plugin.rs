@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod check;
+mod diff;
 mod grant;
 mod inspect;
 mod lock;
@@ -81,6 +82,8 @@ pub enum PluginAction {
         #[arg(long = "set", value_name = "NAME=VALUE")]
         parameters: Vec<String>,
     },
+    /// Shows which stored rows, and which values of a metric, would change with another version of a plugin
+    Diff(diff::DiffArguments),
     /// Shows what a component asks for, and grants it after you confirm
     Grant {
         /// The component
@@ -120,6 +123,7 @@ pub fn run(action: &PluginAction, config: &dyn Fn() -> Result<Config, ConfigErro
         PluginAction::Run { file, input, group_by, parameters } => {
             run::run(file, input.as_deref(), group_by.as_deref(), parameters, &config()?)
         }
+        PluginAction::Diff(arguments) => diff::run(arguments, &config()?),
         PluginAction::Grant { file, fields, yes } => grant::run(file, fields, *yes, &config()?),
         PluginAction::Lock => lock::run(&config()?),
         PluginAction::Compile => {
@@ -141,6 +145,15 @@ fn settings(config: &Config) -> anyhow::Result<PluginSettings> {
 /// The cache that server and commands share.
 fn cache(settings: &PluginSettings) -> CompileCache {
     CompileCache { path: settings.cache_path.clone(), state: settings.state_path.clone() }
+}
+
+/// `NAME=VALUE` of `--set`.
+fn pairs(parameters: &[String]) -> anyhow::Result<Vec<(String, String)>> {
+    let pair = |parameter: &String| {
+        let (name, value) = parameter.split_once('=').with_context(|| format!("`--set {parameter}`: it is NAME=VALUE"))?;
+        Ok((name.to_owned(), value.to_owned()))
+    };
+    parameters.iter().map(pair).collect()
 }
 
 fn kind(word: &str) -> Result<PluginKind, String> {

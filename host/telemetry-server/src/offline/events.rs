@@ -35,7 +35,7 @@ pub(super) fn of_store(store: &Store) -> anyhow::Result<Vec<Vec<u8>>> {
 }
 
 /// What a client would send to have `event` stored so.
-fn as_sent(event: &StoredEvent) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn as_sent(event: &StoredEvent) -> anyhow::Result<Vec<u8>> {
     let sent = Sent {
         name: &event.name,
         timestamp: event.timestamp,

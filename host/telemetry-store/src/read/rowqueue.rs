@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
+use telemetry_model::query::Window;
 use telemetry_model::{Relation, Timestamp};
 
 use super::Snapshot;
@@ -164,8 +165,24 @@ impl Snapshot {
     /// # Errors
     /// When the database cannot be read.
     pub fn job_rows(&self, job: &StoredJob, limit: u32) -> Result<Vec<(Timestamp, i64)>, StoreError> {
-        self.read("read the rows of a job", |connection| {
-            let sql = match job.relation {
+        let after = job.cursor.map(|(time, row)| (Timestamp(time), row));
+        self.window_rows(job.relation, Window { from: job.from, to: job.to }, after, job.last_row, limit)
+    }
+
+    /// Rows of events, calls or executions by time and id, behind `after` and at most `limit`: those in `window` with ids up to `last`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn window_rows(
+        &self,
+        relation: Relation,
+        window: Window,
+        after: Option<(Timestamp, i64)>,
+        last: i64,
+        limit: u32,
+    ) -> Result<Vec<(Timestamp, i64)>, StoreError> {
+        self.read("read rows by their time", |connection| {
+            let sql = match relation {
                 Relation::LlmCalls => {
                     "select start_time, id from llm_call_rows where start_time >= ?1 and start_time < ?2 and (start_time > ?1 or id > ?3)
                          and id <= ?4 order by start_time, id limit ?5"
@@ -179,10 +196,10 @@ impl Snapshot {
                          and id <= ?4 order by timestamp, id limit ?5"
                 }
             };
-            let (time, row) = job.cursor.unwrap_or((job.from.map_or(i64::MIN, |from| from.0), 0));
-            let to = job.to.map_or(i64::MAX, |to| to.0);
+            let (time, row) = after.map_or((window.from.map_or(i64::MIN, |from| from.0), 0), |(time, row)| (time.0, row));
+            let to = window.to.map_or(i64::MAX, |to| to.0);
             let mut statement = connection.prepare_cached(sql)?;
-            let rows = statement.query_map(params![time, to, row, job.last_row, limit], |row| Ok((Timestamp(row.get(0)?), row.get(1)?)))?;
+            let rows = statement.query_map(params![time, to, row, last, limit], |row| Ok((Timestamp(row.get(0)?), row.get(1)?)))?;
             rows.collect()
         })
     }

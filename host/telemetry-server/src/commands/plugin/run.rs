@@ -17,10 +17,7 @@ pub(super) fn run(
     config: &Config,
 ) -> anyhow::Result<ExitCode> {
     let mut query: Vec<(String, String)> = group_by.map(|fields| ("group_by".to_owned(), fields.to_owned())).into_iter().collect();
-    for parameter in parameters {
-        let (name, value) = parameter.split_once('=').with_context(|| format!("`--set {parameter}`: it is NAME=VALUE"))?;
-        query.push((name.to_owned(), value.to_owned()));
-    }
+    query.extend(super::pairs(parameters)?);
     let run = OfflineRun { file: file.to_owned(), input: input.map(Path::to_owned), query };
     let mut out = BufWriter::new(io::stdout().lock());
     match offline::run(config, &run, &mut out).and_then(|()| out.flush().context("printing")) {

@@ -72,13 +72,24 @@ pub struct Plan {
 impl Plan {
     /// Leaves out what `without` says.
     pub fn leave_out(&mut self, connection: &Connection, without: Without<'_>) -> rusqlite::Result<()> {
-        match without {
-            Without::RowEnrichers => self.without_rows = true,
+        let one;
+        let plugins = match without {
+            Without::RowEnrichers => {
+                self.without_rows = true;
+                return Ok(());
+            }
             Without::Plugin(plugin) => {
-                let mut statement = connection.prepare_cached("select id from plugin_versions where plugin_id = ?1")?;
-                self.without = statement.query_map([plugin], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-                // Even a plugin that wrote nothing so far saw no other's among all attributes.
-                self.without.push(0);
+                one = [plugin];
+                &one[..]
+            }
+            Without::Plugins(plugins) => plugins,
+        };
+        // Even a plugin that wrote nothing so far saw no other's among all attributes.
+        self.without.push(0);
+        let mut statement = connection.prepare_cached("select id from plugin_versions where plugin_id = ?1")?;
+        for plugin in plugins {
+            for version in statement.query_map([plugin], |row| row.get(0))? {
+                self.without.push(version?);
             }
         }
         Ok(())

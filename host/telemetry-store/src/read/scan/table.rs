@@ -19,6 +19,8 @@ pub enum Without<'a> {
     RowEnrichers,
     /// What this plugin wrote, and all that plugins wrote from an event's attributes as a whole.
     Plugin(&'a str),
+    /// The same of several plugins.
+    Plugins(&'a [&'a str]),
 }
 
 /// Rows of one relation, in the order asked for.

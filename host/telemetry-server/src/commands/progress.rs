@@ -1,0 +1,34 @@
+//! How far a command has come, on a terminal only.
+
+use std::io::{IsTerminal as _, Write as _};
+
+/// One line that is written over.
+pub(super) struct Progress {
+    what: &'static str,
+    is_shown: bool,
+    told: u64,
+}
+
+impl Progress {
+    /// Of so many `what`.
+    pub(super) fn new(what: &'static str) -> Self {
+        Progress { what, is_shown: std::io::stderr().is_terminal(), told: 0 }
+    }
+
+    /// So many are done; always true: it goes on.
+    pub(super) fn tell(&mut self, done: u64) -> bool {
+        if self.is_shown && done >= self.told + 1_000 {
+            self.told = done;
+            // A terminal that is gone has no progress to show.
+            let _ = write!(std::io::stderr(), "\r{done} {}", self.what);
+        }
+        true
+    }
+
+    /// Takes the line away.
+    pub(super) fn end(&self) {
+        if self.told > 0 {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}

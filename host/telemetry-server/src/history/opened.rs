@@ -1,0 +1,133 @@
+//! A plugin that is tried on what is stored: a file, or one that is shipped or served, loaded as a server would load it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Serialize;
+use telemetry_model::Relation;
+use telemetry_plugins::{Catalog, Origin, PluginKind, PluginSettings, PluginState, PluginStatus, Registry};
+
+use super::{HistoryError, relation};
+
+/// Which plugin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// A file that need not lie in the drop-in folder.
+    File(PathBuf),
+    /// The id of one that is shipped, or lies in the drop-in folder.
+    Id(String),
+}
+
+/// A loaded plugin among those it would serve with.
+pub struct Opened {
+    /// What it is one of.
+    pub registry: Arc<Registry>,
+    /// What it is.
+    pub status: PluginStatus,
+}
+
+/// What an answer says of a plugin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Version {
+    /// The manifest's id.
+    pub id: String,
+    /// The manifest's version.
+    pub version: Option<String>,
+    /// SHA-256 of the component, hex.
+    pub digest: Option<String>,
+    /// SHA-256 over digest, configuration and fields, hex.
+    pub derivation: Option<String>,
+}
+
+impl Named {
+    /// A file if there is one of that name or it has an ending; else an id.
+    pub fn parse(text: &str) -> Self {
+        let path = Path::new(text);
+        let is_id = !path.is_file() && path.extension().is_none() && path.components().count() == 1;
+        if is_id { Named::Id(text.to_owned()) } else { Named::File(path.to_owned()) }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Named::File(path) => path.display().to_string(),
+            Named::Id(id) => id.clone(),
+        }
+    }
+
+    /// Its status; of several of one id the one that serves.
+    fn find(&self, catalog: &Catalog) -> Option<PluginStatus> {
+        match self {
+            Named::Id(id) => crate::live::find(catalog, id),
+            Named::File(path) => {
+                let origin = Origin::File(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
+                catalog.statuses().into_iter().find(|status| status.origin == origin)
+            }
+        }
+    }
+}
+
+impl Opened {
+    /// Loads `named` as a server with `settings` would: on, also where it is switched off; in the place of a shipped plugin of its id; and
+    /// in that of the plugin `instead`, if the two cannot serve together. Its breaker never opens.
+    ///
+    /// # Errors
+    /// [`HistoryError`] of loading.
+    pub fn open(settings: &PluginSettings, named: &Named, instead: Option<&str>) -> Result<Self, HistoryError> {
+        let mut settings = settings.clone();
+        settings.limits.breaker_open_s = 0;
+        if let Named::File(path) = named {
+            settings.candidate = Some(path.clone());
+        }
+        let registry = Registry::open(&settings, || ())?;
+        Self::settle(Arc::new(registry), settings, named, instead)
+    }
+
+    fn settle(registry: Arc<Registry>, mut settings: PluginSettings, named: &Named, instead: Option<&str>) -> Result<Self, HistoryError> {
+        let unknown = || HistoryError::Unknown(named.name());
+        let mut status = named.find(&registry.current()).ok_or_else(unknown)?;
+        if matches!(status.state, PluginState::SwitchedOff | PluginState::Refused) {
+            settings.off.remove(&status.id);
+            settings.on.insert(status.id.clone());
+            if matches!(named, Named::File(_)) {
+                settings.replaced.insert(status.id.clone());
+            }
+            if let Some(instead) = instead.filter(|id| *id != status.id) {
+                settings.off.insert(instead.to_owned());
+            }
+            status = named.find(&registry.reload(&settings)).ok_or_else(unknown)?;
+        }
+        match status.state {
+            PluginState::Serving => Ok(Opened { registry, status }),
+            _ => {
+                let reason = status.error.unwrap_or_else(|| "it does not serve".to_owned());
+                Err(HistoryError::Refused { name: named.name(), reason, grant: status.grant })
+            }
+        }
+    }
+
+    /// The manifest's id.
+    pub fn id(&self) -> &str {
+        &self.status.id
+    }
+
+    /// What it is; one that serves has a kind.
+    pub fn kind(&self) -> PluginKind {
+        self.status.kind.unwrap_or(PluginKind::Enricher)
+    }
+
+    /// Whose rows it takes.
+    pub fn source(&self) -> Relation {
+        relation(self.status.source)
+    }
+
+    /// The plugins it is one of.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.registry.current()
+    }
+
+    /// What an answer says of it.
+    pub fn version(&self) -> Version {
+        let PluginStatus { id, version, digest, derivation, .. } = self.status.clone();
+        Version { id, version, digest, derivation }
+    }
+}
