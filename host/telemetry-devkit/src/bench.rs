@@ -3,14 +3,13 @@
 mod empty;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Map, Value as Json, json};
 use telemetry_model::Rows as _;
 use telemetry_plugins::PluginKind;
 
-use crate::cases::{Case, CaseError};
-use crate::digest::{DigestError, Sources};
+use crate::found::{FindError, Found, find};
 use crate::rows::JsonRows;
 use crate::trial::{CompileCache, Setup, Trial, TrialError};
 
@@ -52,16 +51,10 @@ pub struct Bill {
 /// Why there is no bill.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
-    /// The folder is not a plugin's.
+    /// There is no plugin, or a case is none.
     #[error(transparent)]
-    Sources(#[from] DigestError),
-    /// It was not built.
-    #[error("`{0}` is not there; build it first: cylestio-server plugin build")]
-    NotBuilt(PathBuf),
+    Find(#[from] FindError),
     /// There are no rows to measure with.
-    #[error(transparent)]
-    Case(#[from] CaseError),
-    /// `cases/` has no rows.
     #[error("no case has a row to measure with")]
     NoRows,
     /// A masker sees a text once: it has no cost a row.
@@ -75,21 +68,16 @@ pub enum BenchError {
     Empty(String),
 }
 
-/// Measures the plugin in `folder` on the rows of its cases.
+/// Measures the plugin in the folder `place`, or the text plugin that it is, on the rows of its cases.
 ///
 /// # Errors
 /// [`BenchError`].
-pub fn bench(folder: &Path, cache: &CompileCache, cpu: CpuTime<'_>) -> Result<Bill, BenchError> {
-    let sources = Sources::find(folder)?;
-    let component = sources.plugin.join(format!("{}.wasm", sources.id));
-    if !component.is_file() {
-        return Err(BenchError::NotBuilt(component));
-    }
-    let cases = Case::all(&sources.plugin.join("cases"))?;
+pub fn bench(place: &Path, cache: &CompileCache, cpu: CpuTime<'_>) -> Result<Bill, BenchError> {
+    let Found { id, file, cases, .. } = find(place)?;
     let setup = cases.first().map(|case| case.setup.clone()).unwrap_or_default();
     let parameters = cases.first().map(|case| case.parameters.clone()).unwrap_or_default();
     let rows: Vec<Json> = cases.into_iter().flat_map(|case| case.rows).collect();
-    let trial = Trial::load(&component, &setup, cache)?;
+    let trial = Trial::load(&file, &setup, cache)?;
     if trial.kind() == PluginKind::Masker {
         return Err(BenchError::Masker);
     }
@@ -104,7 +92,7 @@ pub fn bench(folder: &Path, cache: &CompileCache, cpu: CpuTime<'_>) -> Result<Bi
     // It was read; a file that stays is in the system's folder for such.
     let _ = std::fs::remove_file(&place);
     let empty = cost(&loaded?, &rows, &Map::new(), cpu)?;
-    Ok(Bill { id: sources.id, kind: trial.kind(), own, empty })
+    Ok(Bill { id, kind: trial.kind(), own, empty })
 }
 
 fn cost(trial: &Trial, rows: &[Json], parameters: &Map<String, Json>, cpu: CpuTime<'_>) -> Result<Cost, TrialError> {

@@ -72,9 +72,25 @@ impl Case {
         paths.into_iter().map(|path| Case::read(&path).map_err(|problem| unreadable(&path, problem))).collect()
     }
 
+    /// The `[[cases]]` of the text plugin in `path`, named by their number.
+    ///
+    /// # Errors
+    /// When one is no case.
+    pub fn of_text(path: &Path, cases: Vec<toml::Table>) -> Result<Vec<Case>, CaseError> {
+        let case = |(at, table): (usize, toml::Table)| {
+            let path = path.join(format!("cases[{at}]"));
+            let file = table.into_iter().map(|(key, value)| (key, json(value))).collect();
+            Case::of(&path, file).map_err(|problem| CaseError::Unreadable { path, problem })
+        };
+        cases.into_iter().enumerate().map(case).collect()
+    }
+
     fn read(path: &Path) -> Result<Case, String> {
         let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
-        let mut file: Map<String, Json> = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        Case::of(path, serde_json::from_str(&text).map_err(|error| error.to_string())?)
+    }
+
+    fn of(path: &Path, mut file: Map<String, Json>) -> Result<Case, String> {
         let mut take = |name: &str| file.remove(name);
         let object = |name: &str, value: Option<Json>| match value {
             None => Ok(Map::new()),
@@ -136,6 +152,19 @@ impl Case {
         let mut accumulator = trial.accumulator(&self.parameters)?;
         accumulator.update(&rows, &ids, count)?;
         accumulator.evaluate()
+    }
+}
+
+/// TOML's values as JSON's; a time is its text.
+fn json(value: toml::Value) -> Json {
+    match value {
+        toml::Value::String(text) => text.into(),
+        toml::Value::Integer(integer) => integer.into(),
+        toml::Value::Float(real) => real.into(),
+        toml::Value::Boolean(flag) => flag.into(),
+        toml::Value::Datetime(time) => time.to_string().into(),
+        toml::Value::Array(list) => list.into_iter().map(json).collect(),
+        toml::Value::Table(table) => table.into_iter().map(|(key, value)| (key, json(value))).collect::<Map<_, _>>().into(),
     }
 }
 

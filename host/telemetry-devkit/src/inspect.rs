@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 use telemetry_model::{Class, Field, FieldType};
-use telemetry_plugins::{Inspected, LoadError, Schema, read_component};
+use telemetry_plugins::{Form, Inspected, LoadError, Schema, read_component};
 
 use crate::section::BuildNote;
 
@@ -24,7 +24,7 @@ pub struct Portrait {
 /// What the server would refuse it for before it decides on grants.
 pub fn portrait(path: &Path, max_file: u64) -> Result<Portrait, LoadError> {
     let bytes = read_component(path, max_file)?;
-    let inspected = telemetry_plugins::inspect(&bytes)?;
+    let inspected = telemetry_plugins::inspect_as(Form::of(path), &bytes)?;
     let note = inspected.build.as_deref().and_then(BuildNote::from_json);
     Ok(Portrait { size: bytes.len() as u64, inspected, note })
 }
@@ -55,6 +55,7 @@ impl Portrait {
             "limits": manifest.limits,
             "config": manifest.config,
             "parameters": manifest.parameters,
+            "form": if self.inspected.program.is_some() { "rule" } else { "component" },
             "sha256": digest,
             "bytes": self.size,
             "toolchain": self.note.as_ref().map(|note| &note.toolchain),
@@ -93,6 +94,10 @@ impl fmt::Display for Portrait {
         }
         line(f, "sha256", digest)?;
         line(f, "size", &format!("{} bytes", self.size))?;
+        if self.inspected.program.is_some() {
+            line(f, "runs on", "the shipped component `script`: it is a rule")?;
+            return write!(f, "  {:<10} {}", "licence", manifest.license.as_deref().unwrap_or("not told"));
+        }
         let note = self.note.as_ref();
         line(f, "toolchain", note.map_or("unknown: the component has no note of its build", |note| &note.toolchain))?;
         if let Some(sdk) = note.map(|note| &note.sdk).filter(|sdk| !sdk.is_empty()) {

@@ -8,8 +8,8 @@ use serde_json::{Map, Value as Json, json};
 use telemetry_model::query::RowSink as _;
 use telemetry_model::{Batch, BatchBuilder, Family, Relation, Rows as _};
 use telemetry_plugins::{
-    Catalog, CatalogError, Enrichment, Grant, Grants, Limits, LookupTable, Manifest, Metric, MetricError, MetricRun, MetricUnavailable,
-    PluginKind, PluginSettings, Policy, Tables, read_component,
+    Catalog, CatalogError, Enrichment, Form, Grant, Grants, Limits, LookupTable, Manifest, Metric, MetricError, MetricRun,
+    MetricUnavailable, PluginKind, PluginSettings, Policy, Tables, read_component,
 };
 
 use crate::leaves;
@@ -84,7 +84,7 @@ impl Trial {
         // A trial may run on a busy machine and without optimization: time is not what it is about.
         let limits = Limits { ingest_deadline_ms: 10_000, metric_deadline_ms: 60_000, ..Limits::default() };
         let bytes = read_component(component, limits.max_file).map_err(|error| refused(error.to_string()))?;
-        let manifest = telemetry_plugins::inspect(&bytes).map_err(|error| refused(error.to_string()))?.manifest;
+        let manifest = telemetry_plugins::inspect_as(Form::of(component), &bytes).map_err(|error| refused(error.to_string()))?.manifest;
         let id = manifest.id.to_string();
         let catalog = Catalog::open(PluginSettings {
             policy: Policy::Open,

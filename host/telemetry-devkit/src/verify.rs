@@ -9,7 +9,7 @@ use telemetry_plugins::PluginKind;
 
 use crate::cases::{Case, CaseError};
 use crate::derived::{self, Failure};
-use crate::digest::{DigestError, Sources};
+use crate::found::{FindError, Found, find};
 use crate::section::{self, BuildNote};
 use crate::trial::{CompileCache, Trial, TrialError};
 
@@ -25,7 +25,7 @@ pub struct Verdict {
     pub id: String,
     /// What it is.
     pub kind: PluginKind,
-    /// The component.
+    /// The component, or the text plugin.
     pub component: PathBuf,
     /// Its sources are not those it was built from.
     pub is_stale: bool,
@@ -45,48 +45,36 @@ pub struct CaseResult {
 /// Why there is nothing to run.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// The folder is not a plugin's.
+    /// There is no plugin, or a case is none.
     #[error(transparent)]
-    Sources(#[from] DigestError),
-    /// It was not built.
-    #[error("`{0}` is not there; build it first: cylestio-server plugin build")]
-    NotBuilt(PathBuf),
-    /// A file in `cases/` is no case.
-    #[error(transparent)]
-    Case(#[from] CaseError),
+    Find(#[from] FindError),
     /// The component does not load.
     #[error(transparent)]
     Trial(#[from] TrialError),
 }
 
-/// Runs `cases/*.json` of the plugin in `folder` and the cases that follow from what it is.
+/// Runs the cases of the plugin in the folder `place`, or of the text plugin that it is, and those that follow from what it is.
 ///
 /// # Errors
-/// When the folder has no built plugin that loads, or a case file is none. A case that is not met is no error.
-pub fn verify(folder: &Path, cache: &CompileCache) -> Result<Verdict, VerifyError> {
-    let sources = Sources::find(folder)?;
-    let component = sources.plugin.join(format!("{}.wasm", sources.id));
-    if !component.is_file() {
-        return Err(VerifyError::NotBuilt(component));
-    }
-    let cases = if sources.plugin.join("cases").is_dir() { Case::all(&sources.plugin.join("cases"))? } else { Vec::new() };
+/// When there is no plugin that loads, or a case is none. A case that is not met is no error.
+pub fn verify(place: &Path, cache: &CompileCache) -> Result<Verdict, VerifyError> {
+    let Found { id, file: component, cases, sources } = find(place)?;
     // What has no default must come from somewhere: the first case knows it.
     let first = cases.first();
     let setup = first.map(|case| case.setup.clone()).unwrap_or_default();
     let parameters = first.map(|case| case.parameters.clone()).unwrap_or_default();
     let mut verdict = Verdict {
         kind: PluginKind::Metric,
-        is_stale: built_from(&component).is_some_and(|built| sources.digest().is_ok_and(|now| now != built)),
-        id: sources.id,
+        is_stale: sources.is_some_and(|sources| built_from(&component).is_some_and(|built| sources.digest().is_ok_and(|now| now != built))),
+        id,
         component,
         results: Vec::new(),
     };
     for case in &cases {
         let trial = Trial::load(&verdict.component, &case.setup, cache)?;
         let name = case.path.file_name().unwrap_or_default().to_string_lossy();
-        verdict
-            .results
-            .push(CaseResult { name: format!("cases/{name}"), failure: case.check(&trial).err().map(|error| failed(case, error)) });
+        let name = if name.ends_with(".json") { format!("cases/{name}") } else { name.into_owned() };
+        verdict.results.push(CaseResult { name, failure: case.check(&trial).err().map(|error| failed(case, error)) });
     }
     let load = || Trial::load(&verdict.component, &setup, cache);
     let kind = load()?.kind();

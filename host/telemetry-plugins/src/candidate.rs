@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::load::{LoadError, inspect, read};
+use crate::load::{Form, LoadError, inspect_as, read};
 use crate::manifest::Manifest;
 use crate::plugin::Plugin;
 use crate::settings::PluginSettings;
@@ -41,8 +41,10 @@ pub(crate) enum Step {
 #[derive(Clone, Debug)]
 pub(crate) struct Look {
     pub(crate) manifest: Arc<Manifest>,
-    /// SHA-256 of the file, hex.
+    /// SHA-256, hex: of the file, of a text plugin with the component that runs it.
     pub(crate) digest: Arc<str>,
+    /// A text plugin's rule.
+    pub(crate) program: Option<Arc<str>>,
 }
 
 /// What a file looks like from outside: one with the same stamp is not read again.
@@ -67,7 +69,10 @@ impl Stamp {
     }
 }
 
-/// The top-level `*.wasm` of the drop-in folder, by name; none when it is not there.
+/// The operator's own files, which may lie in the drop-in folder too.
+const NO_PLUGINS: [&str; 2] = ["grants.toml", "switches.toml"];
+
+/// The top-level `*.wasm` and `*.toml` of the drop-in folder, by name; none when it is not there.
 ///
 /// # Errors
 /// When the folder cannot be read.
@@ -77,7 +82,9 @@ pub fn plugin_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
         entries => entries?,
     };
     let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
-    let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|extension| extension == "wasm")).collect();
+    let is_plugin = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "wasm" || extension == "toml");
+    let is_other = |path: &PathBuf| path.file_name().is_some_and(|name| NO_PLUGINS.iter().any(|other| name == *other));
+    let mut paths: Vec<_> = paths.filter(|path| is_plugin(path) && !is_other(path)).collect();
     paths.sort();
     Ok(paths)
 }
@@ -111,7 +118,7 @@ pub(crate) fn find(settings: &PluginSettings, before: &[Entry]) -> Vec<Candidate
 
 fn shipped_candidate(id: &str, wasm: &'static [u8], before: &[Entry]) -> Candidate {
     let known = before.iter().find(|entry| entry.origin == Origin::Shipped && entry.name == id);
-    let look = known.map_or_else(|| look(wasm), |entry| entry.look.clone());
+    let look = known.map_or_else(|| look(Form::Component, wasm), |entry| entry.look.clone());
     candidate(Origin::Shipped, id.to_owned(), None, look, Some(Cow::Borrowed(wasm)), known)
 }
 
@@ -130,16 +137,16 @@ fn file_candidate(path: &Path, limit: u64, before: &[Entry]) -> Candidate {
     }
     match read::file(path, limit) {
         Ok(bytes) => {
-            let look = look(&bytes);
+            let look = look(Form::of(path), &bytes);
             candidate(origin, name, stamp, look, Some(Cow::Owned(bytes)), known)
         }
         Err(error) => candidate(origin, name, None, Err(Arc::new(error)), None, known),
     }
 }
 
-fn look(bytes: &[u8]) -> Result<Look, Arc<LoadError>> {
-    let inspected = inspect(bytes).map_err(Arc::new)?;
-    Ok(Look { manifest: Arc::new(inspected.manifest), digest: inspected.digest.into() })
+fn look(form: Form, bytes: &[u8]) -> Result<Look, Arc<LoadError>> {
+    let inspected = inspect_as(form, bytes).map_err(Arc::new)?;
+    Ok(Look { manifest: Arc::new(inspected.manifest), digest: inspected.digest.into(), program: inspected.program })
 }
 
 fn candidate(

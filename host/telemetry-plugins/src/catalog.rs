@@ -77,7 +77,7 @@ impl Catalog {
     pub fn open(settings: PluginSettings) -> Result<Self, CatalogError> {
         let host = Arc::new(Host::new().map_err(|error| CatalogError::Engine(format!("{error:#}")))?);
         let cache = cache(&settings, &host).map(Arc::new);
-        Ok(Self::settled(&Workshop { host, cache, builds: None }, &settings, None))
+        Ok(Self::settled(&Workshop::new(host, cache, None), &settings, None))
     }
 
     /// What `settings` and the folder give now; what did not change is taken of `before`.

@@ -8,7 +8,7 @@ use crate::open::cache;
 
 use crate::settings::PluginSettings;
 use crate::settle::compile;
-use crate::shipped::SHIPPED;
+use crate::shipped::{SCRIPT, SHIPPED};
 
 impl Catalog {
     /// Whether the cache has every shipped component compiled for this engine. True without a cache, since compiling ahead would
@@ -16,7 +16,7 @@ impl Catalog {
     pub fn is_compiled(settings: &PluginSettings) -> bool {
         let Ok(host) = Host::new() else { return true };
         let Some(cache) = cache(settings, &host) else { return true };
-        settings.without_shipped || SHIPPED.iter().all(|shipped| cache.has(&digest(shipped.wasm)))
+        settings.without_shipped || SHIPPED.iter().chain([&SCRIPT]).all(|shipped| cache.has(&digest(shipped.wasm)))
     }
 
     /// Keeps the compiled form of a component in the cache, so that it serves at once when it is dropped in. Whether it may load is not

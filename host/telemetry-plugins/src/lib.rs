@@ -32,6 +32,7 @@ mod registry;
 mod ring;
 mod row_hash;
 mod rows;
+mod rule;
 mod runs;
 mod settings;
 mod settle;
@@ -51,11 +52,11 @@ pub use counters::CounterValues;
 pub use enrich::Enrichment;
 pub use grants::{Grant, Grants, GrantsError, Refusal};
 pub use guest::thread_cpu_ns;
-pub use load::{Inspected, LoadError, inspect, read_component};
+pub use load::{Form, Inspected, LoadError, inspect, inspect_as, read_component};
 pub use lock::{Lock, LockError};
 pub use manifest::{
     AskedLimits, BUILD_SECTION, Capabilities, Leaves, MANIFEST_SECTION, Manifest, ManifestError, Parameter, PluginKind, Read, Rollup,
-    Schema, SchemaError, Write,
+    Schema, SchemaError, TextPlugin, Write,
 };
 pub use mask::{FoundLeaf, Leaf, LeafField, LeafPart, Masked, Masking, Span};
 pub use metric::{Metric, MetricError, MetricRow, MetricRun, MetricSpec, Output};
@@ -66,7 +67,7 @@ pub use registry::Registry;
 pub use ring::LogLine;
 pub use row_hash::RowHasher;
 pub use settings::{FailureAction, Limits, LookupTable, PluginSettings, Policy, Tables};
-pub use shipped::{SHIPPED, Shipped};
+pub use shipped::{SCRIPT, SHIPPED, Shipped};
 pub use status::{ColumnStatus, NextVersion, Origin, PluginState, PluginStatus};
 pub use table::{FileTable, TableError};
 pub use validate::{Severity, Validation, Violation};

@@ -5,11 +5,13 @@ pub(crate) mod interface;
 pub(crate) mod read;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
 
 use telemetry_model::BatchError;
 
 use crate::grants::Refusal;
-use crate::manifest::{Manifest, ManifestError, SchemaError};
+use crate::manifest::{Manifest, ManifestError, SchemaError, TextPlugin};
+use crate::shipped::SCRIPT;
 
 /// Why a plugin does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -148,13 +150,33 @@ impl From<BatchError> for LoadError {
     }
 }
 
-/// A component that was read and looked at, not compiled.
+/// What a file of a plugin is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A component.
+    Component,
+    /// A manifest and a rule, which the component `script` runs.
+    Text,
+}
+
+impl Form {
+    /// By the ending of the file's name: `.toml` is text.
+    pub fn of(path: &Path) -> Self {
+        if path.extension().is_some_and(|extension| extension == "toml") { Form::Text } else { Form::Component }
+    }
+}
+
+/// A plugin that was read and looked at, not compiled.
 #[derive(Debug)]
 pub struct Inspected {
     /// Its manifest.
     pub manifest: Manifest,
-    /// SHA-256 of the file, hex.
+    /// SHA-256 of the file, hex; of a text plugin over the file and the component that runs it.
     pub digest: String,
+    /// A text plugin's rule, as the component `script` runs it.
+    pub program: Option<Arc<str>>,
+    /// A text plugin's cases.
+    pub cases: Vec<toml::Table>,
     /// The section `agent-telemetry:build`, when there is one.
     pub build: Option<String>,
     /// Names of what it imports from the host.
@@ -163,12 +185,32 @@ pub struct Inspected {
     pub exports: Vec<String>,
 }
 
-/// The bytes of a component's file: a regular file of at most `limit` bytes, links not followed.
+/// The bytes of a plugin's file: a regular file of at most `limit` bytes, links not followed.
 ///
 /// # Errors
 /// [`LoadError::Read`], [`LoadError::NotAFile`], [`LoadError::Linked`], [`LoadError::TooLarge`].
 pub fn read_component(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
     read::file(path, limit)
+}
+
+/// Looks at the plugin in a file whose bytes were read.
+///
+/// # Errors
+/// [`LoadError`] of the steps digest, manifest and interface.
+pub fn inspect_as(form: Form, bytes: &[u8]) -> Result<Inspected, LoadError> {
+    if form == Form::Component {
+        return inspect(bytes);
+    }
+    let TextPlugin { manifest, program, cases } = TextPlugin::parse(bytes)?;
+    let digest = read::digest(&[bytes, b"\0", script_digest().as_bytes()].concat());
+    let (imports, exports) = (Vec::new(), Vec::new());
+    Ok(Inspected { manifest, digest, program: Some(program.into()), cases, build: None, imports, exports })
+}
+
+/// SHA-256 of the component that runs rules, hex.
+pub(crate) fn script_digest() -> &'static Arc<str> {
+    static DIGEST: LazyLock<Arc<str>> = LazyLock::new(|| read::digest(SCRIPT.wasm).into());
+    &DIGEST
 }
 
 /// Looks at a component: manifest, imports, exports. Compiles nothing, decides nothing.
@@ -182,5 +224,5 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected, LoadError> {
     crate::wasi::check_parts(&manifest.capabilities)?;
     interface::check(&manifest, &outline)?;
     let build = outline.build.and_then(|bytes| std::str::from_utf8(bytes).ok()).map(str::to_owned);
-    Ok(Inspected { manifest, digest, build, imports: outline.imports, exports: outline.exports })
+    Ok(Inspected { manifest, digest, program: None, cases: Vec::new(), build, imports: outline.imports, exports: outline.exports })
 }

@@ -155,6 +155,16 @@ pub enum ManifestError {
         /// What is wrong there.
         message: String,
     },
+    /// An expression of a rule that does not do.
+    #[error("line {line}, column {column}: {problem}")]
+    Rule {
+        /// Counted from 1.
+        line: usize,
+        /// Characters, counted from 1.
+        column: usize,
+        /// What is wrong there.
+        problem: String,
+    },
     /// A value that does not do.
     #[error("`{key}`: {problem}")]
     Value {
@@ -166,9 +176,44 @@ pub enum ManifestError {
 }
 
 impl ManifestError {
-    fn value(key: impl Into<String>, problem: impl Into<String>) -> Self {
+    pub(crate) fn value(key: impl Into<String>, problem: impl Into<String>) -> Self {
         ManifestError::Value { key: key.into(), problem: problem.into() }
     }
+}
+
+/// A plugin that is a file of text: a manifest and a rule.
+#[derive(Clone, Debug)]
+pub struct TextPlugin {
+    /// What it asks for; what it reads and writes follows from the rule.
+    pub manifest: Manifest,
+    /// The rule as the component `script` runs it.
+    pub program: String,
+    /// Rows and what is expected of them, as a file in `cases/` of another plugin has them.
+    pub cases: Vec<toml::Table>,
+}
+
+impl TextPlugin {
+    /// Reads a text plugin.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its line or key, in a rule with line and column.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
+        let (raw, text) = read(bytes)?;
+        raw.check_text(text)
+    }
+}
+
+fn read(bytes: &[u8]) -> Result<(raw::RawManifest, &str), ManifestError> {
+    if bytes.len() > 64 << 10 {
+        return Err(ManifestError::Unreadable("larger than 64 KiB"));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| ManifestError::Unreadable("not UTF-8"))?;
+    let raw = toml::from_str(text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
+        ManifestError::Syntax { line, message: error.message().replace('\n', " ") }
+    })?;
+    Ok((raw, text))
 }
 
 impl Manifest {
@@ -177,16 +222,7 @@ impl Manifest {
     /// # Errors
     /// The first thing that is wrong, with its line or key.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
-        if bytes.len() > 64 << 10 {
-            return Err(ManifestError::Unreadable("larger than 64 KiB"));
-        }
-        let text = std::str::from_utf8(bytes).map_err(|_| ManifestError::Unreadable("not UTF-8"))?;
-        let raw: raw::RawManifest = toml::from_str(text).map_err(|error| {
-            let start = error.span().map_or(0, |span| span.start);
-            let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
-            ManifestError::Syntax { line, message: error.message().replace('\n', " ") }
-        })?;
-        raw.check()
+        read(bytes)?.0.check()
     }
 
     /// Types of [`Manifest::reads`].

@@ -26,10 +26,15 @@ use crate::wire::{WireError, clip};
 /// CPU time of the start at load, nanoseconds: tables may be built, endless loops end.
 const LOAD_BUDGET: u64 = 2_000_000_000;
 
+/// The name under which a text plugin's rule stands in its configuration: none that a manifest can give.
+const PROGRAM: &str = "";
+
 /// A loaded plugin.
 pub(crate) struct Plugin {
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) version: Arc<PluginVersion>,
+    /// A text plugin's rule.
+    pub(crate) program: Option<Arc<str>>,
     /// JSON for `configure`.
     pub(crate) config: Box<str>,
     pub(crate) limits: CallLimits,
@@ -85,7 +90,11 @@ impl Asked {
         let manifest = &look.manifest;
         let limits = call_limits(manifest, &settings.limits)?;
         let given = settings.config.get(&*manifest.id).cloned().unwrap_or_default();
-        let config = serde_json::Value::from(manifest.config.fill(&given)?).to_string();
+        let mut config = manifest.config.fill(&given)?;
+        if let Some(program) = &look.program {
+            config.insert(PROGRAM.to_owned(), serde_json::Value::from(&**program));
+        }
+        let config = serde_json::Value::from(config).to_string();
         let grants = settings.grants.of(&manifest.id).map_or(&[][..], |grant| &grant.wasi);
         let wasi: Vec<&str> = manifest.capabilities.wasi.iter().filter_map(|part| covering(grants, part)).collect();
         let tables = tables(manifest, settings)?;
@@ -135,6 +144,7 @@ impl Plugin {
             recorder: RwLock::new(recorder),
             manifest,
             version,
+            program: look.program,
             config: config.into(),
             limits,
             callee,
@@ -165,7 +175,7 @@ impl Plugin {
 
     /// What it says of itself.
     pub(crate) fn look(&self) -> Look {
-        Look { manifest: Arc::clone(&self.manifest), digest: (&*self.version.digest).into() }
+        Look { manifest: Arc::clone(&self.manifest), digest: (&*self.version.digest).into(), program: self.program.clone() }
     }
 
     /// Whether its calls may wait, and so hold a thread for a while.

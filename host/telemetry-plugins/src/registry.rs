@@ -47,7 +47,7 @@ impl Registry {
             let (host, cache) = (Arc::clone(&host), cache.clone());
             Arc::new(Builds::new(host, cache, compiler, Box::new(built)))
         });
-        let workshop = Workshop { host, cache, builds };
+        let workshop = Workshop::new(host, cache, builds);
         let mut catalog = Catalog::settled(&workshop, settings, None);
         if let Some(builds) = &workshop.builds
             && catalog.is_compiling()

@@ -13,7 +13,7 @@ use crate::grants::Grants;
 pub struct PluginSettings {
     /// Who may load.
     pub policy: Policy,
-    /// The drop-in folder: its top-level `*.wasm` files are loaded. `None`, or a folder that is not there: no file is.
+    /// The drop-in folder: its top-level `*.wasm` and `*.toml` files are loaded. `None`, or a folder that is not there: no file is.
     pub path: Option<PathBuf>,
     /// One file more, taken as though it lay in the drop-in folder in the place of the file there that has its name or its id.
     pub candidate: Option<PathBuf>,

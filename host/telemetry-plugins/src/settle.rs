@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use wasmtime::component::Component;
@@ -13,10 +13,11 @@ use crate::cache::{Cache, CacheError};
 use crate::candidate::{Candidate, Look, Step, find};
 use crate::engine::Host;
 use crate::grants::DerivedClasses;
-use crate::load::{LoadError, read};
+use crate::load::{LoadError, read, script_digest};
 use crate::open::judge;
 use crate::plugin::{Asked, Plugin};
 use crate::settings::PluginSettings;
+use crate::shipped::SCRIPT;
 use crate::status::{Entry, EntryState, Origin};
 use crate::wire::clip;
 
@@ -26,6 +27,22 @@ pub(crate) struct Workshop {
     pub(crate) cache: Option<Arc<Cache>>,
     /// Compiles what is dropped in; without it that is done here.
     pub(crate) builds: Option<Arc<Builds>>,
+    /// The component that runs rules, once a text plugin wants it: one for all of them.
+    script: OnceLock<Component>,
+}
+
+impl Workshop {
+    pub(crate) fn new(host: Arc<Host>, cache: Option<Arc<Cache>>, builds: Option<Arc<Builds>>) -> Self {
+        Workshop { host, cache, builds, script: OnceLock::new() }
+    }
+
+    fn script(&self) -> Result<Component, LoadError> {
+        if let Some(script) = self.script.get() {
+            return Ok(script.clone());
+        }
+        let script = compile(&self.host, self.cache.as_deref(), SCRIPT.id, script_digest(), SCRIPT.wasm)?;
+        Ok(self.script.get_or_init(|| script).clone())
+    }
 }
 
 /// Plugins by derivation: what is the same stays, with its counters, breaker and log.
@@ -118,7 +135,10 @@ fn load_one(workshop: &Workshop, settings: &PluginSettings, candidate: &Candidat
 
 /// From the cache when it has a trustworthy entry, else compiled and kept; `None` while that is under way.
 fn component(workshop: &Workshop, settings: &PluginSettings, candidate: &Candidate, look: &Look) -> Result<Option<Component>, LoadError> {
-    let Workshop { host, cache, builds } = workshop;
+    if look.program.is_some() {
+        return workshop.script().map(Some);
+    }
+    let Workshop { host, cache, builds, .. } = workshop;
     let id = &*look.manifest.id;
     if let Some(component) = cache.as_deref().and_then(|cache| cached(host, cache, id, &look.digest)) {
         return Ok(Some(component));

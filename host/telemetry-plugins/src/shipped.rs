@@ -12,6 +12,9 @@ pub struct Shipped {
 /// Shipped plugins that the operator switches on.
 pub(crate) const OFF_BY_DEFAULT: &[&str] = &["pii-masker"];
 
+/// The component that runs the rules of text plugins; none of [`SHIPPED`], since alone it has nothing to do.
+pub const SCRIPT: Shipped = Shipped { id: "script", wasm: include_bytes!("../../../plugins/script/script.wasm") };
+
 macro_rules! shipped {
     ($($id:literal),* $(,)?) => {
         &[$(Shipped { id: $id, wasm: include_bytes!(concat!("../../../plugins/", $id, "/", $id, ".wasm")) }),*]

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use telemetry_model::{Family, Field, FieldType, Relation};
 
 use super::schema::Schema;
-use super::{AskedLimits, Capabilities, Leaves, Manifest, ManifestError, PluginKind, RawSchema, Read, Rollup, Write};
+use super::{AskedLimits, Capabilities, Leaves, Manifest, ManifestError, PluginKind, RawSchema, Read, Rollup, TextPlugin, Write};
+use crate::rule::RawRule;
 
 const MAX_COLUMNS: usize = 64;
 
@@ -35,6 +36,9 @@ pub(super) struct RawManifest {
     parameters: RawSchema,
     rollup: Option<RawRollup>,
     leaves: Option<Leaves>,
+    /// Of a text plugin only.
+    rule: Option<RawRule>,
+    cases: Option<Vec<toml::Table>>,
 }
 
 #[derive(Deserialize)]
@@ -63,7 +67,28 @@ struct RawRollup {
 }
 
 impl RawManifest {
+    /// The manifest of a component.
     pub(super) fn check(self) -> Result<Manifest, ManifestError> {
+        if self.rule.is_some() || self.cases.is_some() {
+            let key = if self.rule.is_some() { "rule" } else { "cases" };
+            return Err(ManifestError::value(key, "only a text plugin has that: a file `.toml` of its own in the drop-in folder"));
+        }
+        let manifest = self.draft()?;
+        whole(&manifest)?;
+        Ok(manifest)
+    }
+
+    /// A text plugin, whose file is `text`.
+    pub(super) fn check_text(mut self, text: &str) -> Result<TextPlugin, ManifestError> {
+        let rule = self.rule.take().ok_or_else(|| ManifestError::value("rule", "is missing: a text plugin has a table [rule]"))?;
+        let cases = self.cases.take().unwrap_or_default();
+        let mut manifest = self.draft()?;
+        let program = crate::rule::compile(&mut manifest, rule, text)?;
+        whole(&manifest)?;
+        Ok(TextPlugin { manifest, program, cases })
+    }
+
+    fn draft(self) -> Result<Manifest, ManifestError> {
         check_id(&self.id)?;
         check_text("version", &self.version, 64, true)?;
         check_text("description", &self.description, 1024, false)?;
@@ -77,7 +102,7 @@ impl RawManifest {
         if self.leaves.is_some() && self.kind != PluginKind::Masker {
             return Err(ManifestError::value("leaves", format!("only a masker takes leaves, not a {}", self.kind.as_str())));
         }
-        let manifest = Manifest {
+        Ok(Manifest {
             id: self.id.into(),
             version: self.version.into(),
             kind: self.kind,
@@ -93,9 +118,7 @@ impl RawManifest {
             parameters: Schema::check("parameters", self.parameters)?,
             rollup,
             leaves: self.leaves.unwrap_or_default(),
-        };
-        whole(&manifest)?;
-        Ok(manifest)
+        })
     }
 }
 
@@ -170,7 +193,7 @@ fn read(at: usize, raw: RawRead, source: Relation) -> Result<Read, ManifestError
 }
 
 /// A field; a misspelt one of the relation's is not taken for an attribute.
-fn field(name: &str, source: Relation) -> Result<Field, String> {
+pub(crate) fn field(name: &str, source: Relation) -> Result<Field, String> {
     let field = Field::parse(name, source).map_err(|error| error.to_string())?;
     let prefix = name.split_once('.').map(|(prefix, _)| prefix);
     match field {
@@ -185,6 +208,12 @@ fn write(at: usize, raw: RawWrite) -> Result<Write, ManifestError> {
     check_text(&format!("writes[{at}].key"), &raw.key, 128, true)?;
     let ty = column_type(format!("writes[{at}].type"), &raw.ty)?;
     Ok(Write { key: raw.key.into(), ty, unit: raw.unit.map(Into::into), description: raw.description.map(Into::into) })
+}
+
+/// A column that no `[[writes]]` describes.
+pub(crate) fn write_of(key: &str, ty: FieldType) -> Result<Write, ManifestError> {
+    check_text("rule", key, 128, true)?;
+    Ok(Write { key: key.into(), ty, unit: None, description: None })
 }
 
 fn column_type(key: String, text: &str) -> Result<FieldType, ManifestError> {

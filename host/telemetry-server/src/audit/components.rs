@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
-use telemetry_plugins::{SHIPPED, inspect};
+use telemetry_plugins::{Form, SHIPPED, inspect_as};
 
 use super::Why;
 use super::check::Check;
@@ -19,8 +19,8 @@ pub(super) fn check(check: &mut Check<'_>, plugins: &PluginsConfig) {
         let text = |name: &str| plugin.get(name).and_then(Value::as_str).unwrap_or_default();
         let (id, digest) = (text("id"), text("digest"));
         let origin = plugin.get("origin").cloned().unwrap_or_default();
-        let Some((name, bytes)) = bytes_of(&origin, id, plugins.path.as_deref()) else { continue };
-        let found = inspect(&bytes).map(|inspected| inspected.digest);
+        let Some((name, form, bytes)) = bytes_of(&origin, id, plugins.path.as_deref()) else { continue };
+        let found = inspect_as(form, &bytes).map(|inspected| inspected.digest);
         match found {
             Ok(found) if found == digest => {
                 at_hand.insert((id.to_owned(), digest.to_owned()));
@@ -38,12 +38,12 @@ pub(super) fn check(check: &mut Check<'_>, plugins: &PluginsConfig) {
     }
 }
 
-fn bytes_of(origin: &Value, id: &str, folder: Option<&Path>) -> Option<(String, Vec<u8>)> {
+fn bytes_of(origin: &Value, id: &str, folder: Option<&Path>) -> Option<(String, Form, Vec<u8>)> {
     if origin == "shipped" {
         let shipped = SHIPPED.iter().find(|shipped| shipped.id == id)?;
-        return Some((format!("shipped component `{id}`"), shipped.wasm.to_vec()));
+        return Some((format!("shipped component `{id}`"), Form::Component, shipped.wasm.to_vec()));
     }
     let file = origin.get("file")?.as_str()?;
     let bytes = std::fs::read(folder?.join(file)).ok()?;
-    Some((format!("component `{file}`"), bytes))
+    Some((format!("component `{file}`"), Form::of(Path::new(file)), bytes))
 }

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Subcommand;
 use telemetry_devkit::CompileCache;
-use telemetry_plugins::{Catalog, PluginKind, PluginSettings};
+use telemetry_plugins::{Catalog, PluginKind, PluginSettings, SCRIPT};
 use telemetry_server::config::{Config, ConfigError};
 
 /// Makes, looks at and prepares plugins.
@@ -127,7 +127,9 @@ pub fn run(action: &PluginAction, config: &dyn Fn() -> Result<Config, ConfigErro
         PluginAction::Grant { file, fields, yes } => grant::run(file, fields, *yes, &config()?),
         PluginAction::Lock => lock::run(&config()?),
         PluginAction::Compile => {
-            Catalog::open(settings()?).map(drop).context("compiling plugins")?;
+            let settings = settings()?;
+            Catalog::keep_compiled(&settings, SCRIPT.wasm).context("compiling `script`")?;
+            Catalog::open(settings).map(drop).context("compiling plugins")?;
             Ok(ExitCode::SUCCESS)
         }
         PluginAction::CompileOne { limits } => {

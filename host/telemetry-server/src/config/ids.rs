@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use telemetry_plugins::{SHIPPED, inspect, read_component};
+use telemetry_plugins::{Form, SHIPPED, inspect_as, plugin_files, read_component};
 
 use super::PluginsConfig;
 use super::words::nearest;
@@ -25,11 +25,10 @@ impl PluginsConfig {
     /// Ids of the plugins that there are: shipped ones, and those of the drop-in folder by their manifests, else by their files' names.
     pub fn ids(&self) -> BTreeSet<String> {
         let mut ids: BTreeSet<String> = SHIPPED.iter().map(|shipped| shipped.id.to_owned()).collect();
-        let Some(entries) = self.path.as_deref().and_then(|path| std::fs::read_dir(path).ok()) else { return ids };
-        let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
-        for path in paths.filter(|path| path.extension().is_some_and(|extension| extension == "wasm")) {
+        let Some(paths) = self.path.as_deref().and_then(|path| plugin_files(path).ok()) else { return ids };
+        for path in paths {
             let bytes = read_component(&path, u64::from(self.max_file_mib) << 20).ok();
-            let manifest = bytes.and_then(|bytes| Some(inspect(&bytes).ok()?.manifest));
+            let manifest = bytes.and_then(|bytes| Some(inspect_as(Form::of(&path), &bytes).ok()?.manifest));
             let name = || path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             ids.insert(manifest.map_or_else(name, |manifest| manifest.id.to_string()));
         }
