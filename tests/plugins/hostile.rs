@@ -77,6 +77,42 @@ fn hostile() -> Vec<(String, Vec<u8>, End)> {
     files
 }
 
+/// Components under 1 MB that their compiler finds hard: one function of many live values and branches, and very many functions.
+fn exhausting() -> [Guest; 2] {
+    let locals = "(local i64 i64 i64 i64 i64 i64 i64 i64) ".repeat(500);
+    let step = |at: usize| {
+        let (one, two, three) = (1 + at % 4000, 1 + (at * 7919) % 4000, 1 + (at * 104_729) % 4000);
+        format!(
+            "(local.set {one} (i64.add (i64.load (local.get 0)) (i64.mul (local.get {two}) (local.get {three})))) (br_if {} (i64.eqz (local.get {one})))",
+            at % 50
+        )
+    };
+    let steps: String = (0..36_000).map(step).collect();
+    let giant = format!("(func $giant (param i32) {locals} {} {steps} {}) (func $value", "(block ".repeat(50), ")".repeat(50));
+    let small = |at: usize| format!("(func (param i64) (result i64) (i64.mul (i64.add (local.get 0) (i64.const {at})) (local.get 0)))");
+    let many = (0..40_000).map(small).collect::<String>() + "(func $value";
+    [
+        Guest::enricher("giant-function", "(call $giant (local.get $row)) (i64.const 1)").with("(func $value", &giant),
+        Guest::enricher("many-functions", "(i64.const 1)").with("(func $value", &many),
+    ]
+}
+
+/// Where the files are to be written for `tests/clients/hostile.py`, if that is asked for.
+#[allow(clippy::disallowed_methods, reason = "asked for by hand")]
+fn asked() -> Option<std::path::PathBuf> {
+    std::env::var("HOSTILE_PLUGINS").ok().map(Into::into)
+}
+
+#[test]
+fn files_are_written_when_asked() {
+    let Some(folder) = asked() else { return };
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let exhausting = exhausting().map(|guest| (guest.id.clone(), guest.bytes(), End::Serves));
+    for (id, bytes, _) in hostile().into_iter().chain(exhausting) {
+        std::fs::write(folder.join(format!("{id}.wasm")), bytes).expect("a file");
+    }
+}
+
 /// Sends batches and single events until told to stop; counts them. Each must be accepted.
 fn send(server: &Server, stop: &AtomicBool, sent: &AtomicI64) {
     while !stop.load(Relaxed) {

@@ -14,8 +14,6 @@ use crate::wire::clip;
 
 /// No compiled component is larger, bytes.
 const MAX_CODE: u64 = 512 << 20;
-/// CPU time of a child that somebody waits for, seconds: one that takes longer does so at the lowest priority.
-const QUICK: u64 = 10;
 /// What is kept of what a child complains of, bytes.
 const MAX_COMPLAINT: usize = 512;
 
@@ -30,6 +28,8 @@ pub struct Compiler {
     pub memory_mib: u64,
     /// CPU time, seconds.
     pub seconds: u64,
+    /// CPU time of a child that somebody waits for, seconds: one that takes longer begins again at the lowest priority.
+    pub quick_seconds: u64,
 }
 
 /// How a child stands beside what else runs.
@@ -66,7 +66,7 @@ impl Compiler {
     /// # Errors
     /// [`Unmade`]; `Slow` at [`Priority::Normal`] only.
     pub(crate) fn run(&self, memory: Memory, priority: Priority, wasm: &[u8]) -> Result<Made, Unmade> {
-        let seconds = if priority == Priority::Normal { self.seconds.min(QUICK) } else { self.seconds };
+        let seconds = if priority == Priority::Normal { self.seconds.min(self.quick_seconds) } else { self.seconds };
         let threads = std::thread::available_parallelism().map_or(1, usize::from).div_ceil(2);
         let niceness = if priority == Priority::Idle { "19" } else { "0" };
         let mut command = Command::new(&self.program);
@@ -74,6 +74,7 @@ impl Compiler {
             .args(&self.args)
             .args([memory.as_str(), niceness, &self.memory_mib.to_string(), &seconds.to_string()])
             .env("RAYON_NUM_THREADS", threads.to_string())
+            .env("RUST_BACKTRACE", "0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -90,7 +91,8 @@ impl Compiler {
             return Err(Unmade::Slow);
         }
         let said = String::from_utf8_lossy(&output.stderr);
-        let said = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
+        // A panic, and memory that is not to be had, end in a hint for programmers.
+        let said = said.lines().map(str::trim).rfind(|line| !line.is_empty() && !line.starts_with("note: ")).unwrap_or_default();
         let limits = format!("at most {} MiB of memory and {} s of CPU time", self.memory_mib, self.seconds);
         Err(Unmade::Failed(match said {
             _ if is_out_of_time(output.status) => format!("the compiler was ended by the system ({}); it has {limits}", output.status),

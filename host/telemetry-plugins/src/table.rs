@@ -65,17 +65,25 @@ impl FileTable {
             return Err(TableError::FileSize);
         }
         let ending = path.extension().map(|ending| ending.to_ascii_lowercase()).unwrap_or_default();
-        let mut table = FileTable { rows: BTreeMap::new(), digest: format!("{} {key}", digest(&bytes)) };
+        Self::parse(&bytes, ending.to_str().unwrap_or_default(), key)
+    }
+
+    /// The same of a file's bytes and the ending of its name in lower case.
+    ///
+    /// # Errors
+    /// [`TableError`], but `Read` and `FileSize`.
+    pub fn parse(bytes: &[u8], ending: &str, key: &str) -> Result<Self, TableError> {
+        let mut table = FileTable { rows: BTreeMap::new(), digest: format!("{} {key}", digest(bytes)) };
         let mut size = 0;
         let mut add = |key: String, row: serde_json::Map<String, serde_json::Value>| {
             let row = serde_json::Value::Object(row).to_string();
             size += row.len();
             table.add(key, row, size)
         };
-        match ending.to_str() {
-            Some("csv") => rows::csv(&bytes, key, &mut add)?,
-            Some("json") => rows::json(&bytes, key, &mut add)?,
-            Some("toml") => rows::toml(&bytes, key, &mut add)?,
+        match ending {
+            "csv" => rows::csv(bytes, key, &mut add)?,
+            "json" => rows::json(bytes, key, &mut add)?,
+            "toml" => rows::toml(bytes, key, &mut add)?,
             _ => return Err(TableError::Format),
         }
         Ok(table)

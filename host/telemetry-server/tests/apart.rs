@@ -18,6 +18,7 @@ fn settings(folder: &Path) -> PluginSettings {
             args: ["plugin", "compile-one"].map(OsString::from).into(),
             memory_mib: 2048,
             seconds: 120,
+            quick_seconds: 60,
         }),
         ..PluginSettings::default()
     }
@@ -27,17 +28,22 @@ fn settings(folder: &Path) -> PluginSettings {
 fn component(more: usize) -> Vec<u8> {
     let mut bytes = SHIPPED.iter().find(|shipped| shipped.id == "event-category").unwrap().wasm.to_vec();
     if more > 0 {
-        let body = [&[4][..], b"fill", &vec![7; more]].concat();
-        bytes.push(0);
-        let mut length = body.len();
-        while length >= 0x80 {
-            bytes.push(length as u8 | 0x80);
-            length >>= 7;
-        }
-        bytes.push(length as u8);
-        bytes.extend_from_slice(&body);
+        append(&mut bytes, b"fill", &vec![7; more]);
     }
     bytes
+}
+
+/// Appends a custom section.
+fn append(bytes: &mut Vec<u8>, name: &[u8], content: &[u8]) {
+    let body = [&[name.len() as u8][..], name, content].concat();
+    bytes.push(0);
+    let mut length = body.len();
+    while length >= 0x80 {
+        bytes.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    bytes.push(length as u8);
+    bytes.extend_from_slice(&body);
 }
 
 fn put(folder: &Path, bytes: &[u8]) {
@@ -103,4 +109,69 @@ fn a_compiler_over_its_caps_ends_and_says_so_until_told_to_try_again() {
     registry.reload(&settings);
     told.recv_timeout(Duration::from_secs(120)).unwrap();
     assert!(enough.is_some());
+}
+
+/// A component under 1 MB with one function of thousands of live values and branches, that looks like an enricher.
+fn giant() -> Vec<u8> {
+    use std::fmt::Write as _;
+    let mut steps = String::new();
+    for at in 0..24_000_usize {
+        let (one, two, three) = (1 + at % 4000, 1 + (at * 7919) % 4000, 1 + (at * 104_729) % 4000);
+        write!(
+            steps,
+            "(local.set {one} (i64.add (i64.load (local.get 0)) (i64.mul (local.get {two}) (local.get {three}))))
+            (br_if {} (i64.eqz (local.get {one})))",
+            at % 50
+        )
+        .unwrap();
+    }
+    let locals = format!("(local {})", "i64 ".repeat(4000));
+    let text = format!(
+        r#"(component
+          (core module (memory 1) (func (param i32) {locals} {} {steps} {}))
+          (instance $i) (export "agent-telemetry:enricher/enricher@0.1.0-rc" (instance $i)))"#,
+        "(block ".repeat(50),
+        ")".repeat(50)
+    );
+    let mut bytes = wat::parse_str(text).unwrap();
+    let manifest = "id = \"giant\"\nversion = \"1\"\nkind = \"enricher\"\n[[writes]]\nkey = \"giant.mark\"\ntype = \"text\"\n";
+    append(&mut bytes, b"agent-telemetry:manifest", manifest.as_bytes());
+    assert!(bytes.len() < 1 << 20, "{}", bytes.len());
+    bytes
+}
+
+#[test]
+fn one_that_exhausts_its_compilers_memory_is_refused_with_the_caps_named() {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), &giant());
+    let mut settings = settings(folder.path());
+    settings.compiler = settings.compiler.map(|compiler| Compiler { memory_mib: 1400, ..compiler });
+    let (registry, told) = open(&settings);
+    told.recv_timeout(Duration::from_secs(300)).unwrap();
+    registry.reload(&settings);
+    let status = only(&registry);
+    let error = status.error.unwrap();
+    assert_eq!(status.state, PluginState::Refused);
+    assert!(error.contains("memory allocation of") && error.contains("1400 MiB of memory"), "{error}");
+}
+
+#[test]
+fn one_that_keeps_its_compiler_busy_holds_up_no_other_and_ends_by_its_cap() {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), &giant());
+    std::fs::write(folder.path().join("plugins/other.wasm"), component(0)).unwrap();
+    let mut settings = settings(folder.path());
+    settings.compiler = settings.compiler.map(|compiler| Compiler { memory_mib: 8192, seconds: 2, quick_seconds: 1, ..compiler });
+    let (registry, told) = open(&settings);
+    let state = |id: &str| registry.current().statuses().into_iter().find(|status| status.id == id).unwrap();
+    assert_eq!(state("event-category").state, PluginState::Serving);
+    // The small one has ended; the giant has begun again in the other lane.
+    told.recv_timeout(Duration::from_secs(120)).unwrap();
+    if state("giant").state == PluginState::Compiling {
+        told.recv_timeout(Duration::from_secs(120)).unwrap();
+    }
+    registry.reload(&settings);
+    let error = state("giant").error.unwrap();
+    assert!(error.contains("was ended by the system") && error.contains("2 s of CPU time"), "{error}");
+    assert_eq!(state("event-category").state, PluginState::Serving);
 }

@@ -15,6 +15,9 @@ use crate::journal::Journal;
 use crate::server::{StartError, Surroundings};
 use watch::{Scene, Teller, Watch};
 
+/// CPU time, in seconds, after which a small component is compiled where it holds up no other.
+const QUICK: u64 = 10;
+
 /// The plugins of a running server.
 pub struct LivePlugins {
     config: PluginsConfig,
@@ -55,6 +58,7 @@ impl LivePlugins {
             args: ["plugin", "compile-one"].map(OsString::from).into(),
             memory_mib: u64::from(config.compile_memory_mib),
             seconds: u64::from(config.compile_seconds),
+            quick_seconds: QUICK,
         });
         // Looked at first: what changes while plugins are loaded is loaded again.
         let scene = config.watch.then(|| Scene::of(&config));
