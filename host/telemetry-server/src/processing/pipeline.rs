@@ -14,6 +14,8 @@ use super::spare::Spare;
 use super::stages::{Stages, Work};
 use super::unit::{Answer, IngestError, Unit, Unread};
 
+/// What a compressed body is taken to grow by, until it has grown.
+const INFLATION: usize = 16;
 /// Units are joined for the plugins up to so many bytes and events.
 const JOINED_BYTES: usize = 1 << 20;
 const JOINED_UNITS: usize = 1_000;
@@ -21,7 +23,7 @@ const JOINED_UNITS: usize = 1_000;
 /// How much a pipeline may do at once.
 #[derive(Clone, Copy, Debug)]
 pub struct PipelineSettings {
-    /// Threads that decode and run plugins; 0 is one a core.
+    /// Threads that decode and run plugins; 0 is one a core. One more serves small requests while these all have large ones.
     pub workers: usize,
     /// Bytes of bodies in the server at once; more are turned away.
     pub budget_bytes: usize,
@@ -67,7 +69,7 @@ impl Pipeline {
             let shared = shared.clone();
             std::thread::Builder::new().name(format!("ingest-{number}")).spawn(move || shared.work())
         };
-        let threads = (0..workers).map(start).collect::<std::io::Result<_>>()?;
+        let threads = (0..=workers).map(start).collect::<std::io::Result<_>>()?;
         Ok(Pipeline { shared, workers: Mutex::new(threads) })
     }
 
@@ -82,7 +84,8 @@ impl Pipeline {
     /// When the server is too busy, stops, or its database fails: then nothing of the unit is stored.
     pub async fn ingest(&self, unit: Unit) -> Result<Answer, IngestError> {
         let (reply, answer) = oneshot::channel();
-        self.shared.queue.push(Job { unit, reply }).map_err(|_| IngestError::Closed)?;
+        let bytes = unit.grown_bytes();
+        self.shared.queue.push(Job { unit, reply }, bytes).map_err(|_| IngestError::Closed)?;
         answer.await.unwrap_or(Err(IngestError::Failed))
     }
 
@@ -114,11 +117,19 @@ impl Drop for Pipeline {
     }
 }
 
+impl Unit {
+    /// Bytes after decompression, or what is likely.
+    fn grown_bytes(&self) -> usize {
+        let factor = if self.encoding.is_some() { INFLATION } else { 1 };
+        self.bytes.len().saturating_mul(factor)
+    }
+}
+
 impl Shared {
     fn work(self: &Arc<Self>) {
         loop {
             let (mut bytes, mut units, mut most) = (0usize, 0usize, JOINED_UNITS);
-            let jobs = self.queue.take(|job| {
+            let mut turn = self.queue.take(|job| {
                 if units == 0 && self.stages.plugins.current().may_wait() {
                     // Who shares a batch with one that waits would wait with it.
                     most = 1;
@@ -127,6 +138,7 @@ impl Shared {
                 units += 1;
                 bytes <= JOINED_BYTES && units <= most
             });
+            let jobs = std::mem::take(&mut turn.units);
             if jobs.is_empty() {
                 return;
             }

@@ -4,8 +4,8 @@ use rusqlite::{Connection, Result, Statement};
 
 use super::cache::Cache;
 
-/// Longer strings are looked up each time.
-const CACHED_LENGTH: usize = 1_024;
+/// Longer strings are looked up each time: what the cache takes is bounded, whatever ids and keys clients make up.
+const CACHED_LENGTH: usize = 256;
 
 /// Gives strings their ids in `strings`.
 pub(crate) struct Strings<'c> {
