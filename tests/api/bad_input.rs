@@ -70,6 +70,8 @@ fn odd_but_usable_json_is_stored_and_flagged() {
         (text.replace("\"a\":1", "\"a\":NaN,\"b\":[-Infinity]"), "not-a-number"),
         (text.replace("\"a\":1", "\"a\":1e400"), "number-out-of-range"),
         (text.replace("\"a\":1", "\"a\":123456789012345678901234567890"), "number-out-of-range"),
+        (text.replace("\"a\":1", "\"a\":{\"b\":[0,{\"c\":-1e999}]}"), "number-out-of-range"),
+        (text.replace("\"a\":1", "\"a\":[\"1e400\",123456789012345678901234567890]"), "number-out-of-range"),
         (text.replace("\"a\":1", r#""a":"\ud800""#), "lone-surrogate"),
         (text.replace("\"a\":1", "\"a\":1,\"a\":2"), "duplicate-key"),
         (text.replace("\"a\":1", "\"llm.usage.input_tokens\":-5"), "negative"),
@@ -156,6 +158,7 @@ fn each_field_may_be_missing_or_of_a_wrong_type() {
                 "level" => "level-absent",
                 "agent_id" => "agent-id-absent",
                 "span_id" => "unpaired",
+                "attributes" => "attributes-absent",
                 // These need not be there.
                 _ => "",
             };

@@ -10,6 +10,7 @@ use telemetry_model::{Attributes, JsonKind, JsonText, Member, RawEvent};
 
 use super::super::flags;
 use super::refusal::Refusal;
+use super::scan;
 
 /// Reads one event.
 ///
@@ -24,7 +25,9 @@ pub(super) fn read(text: &str) -> Result<RawEvent, Refusal> {
         Err(_) => return Err(not_an_object(text)),
     };
     let mut extra = Vec::new();
+    let mut has_attributes = false;
     for (key, part) in unique(members, &mut event, str::to_owned) {
+        has_attributes |= &*key == "attributes" && !matches!(&part, Part::Raw(value) if kind(value) == JsonKind::Null);
         let value = match part {
             Part::Attributes(members) => {
                 event.attributes = attributes(members, &mut event);
@@ -51,12 +54,15 @@ pub(super) fn read(text: &str) -> Result<RawEvent, Refusal> {
             }
             "attributes" => &mut event.attributes_member,
             _ => {
-                let value = if is_number(value) { number_checked(value, &mut event, &key) } else { JsonText::from(value) };
+                let value = checked(value, &mut event, || key.to_string());
                 extra.push((key.into(), value));
                 continue;
             }
         };
         *slot = member(value);
+    }
+    if !has_attributes {
+        flags::push(&mut event.flags, "attributes-absent", "attributes");
     }
     event.extra = Attributes::from_unique(extra);
     Ok(event)
@@ -72,7 +78,7 @@ fn not_an_object(text: &str) -> Refusal {
 
 fn attributes(members: Members<'_, &RawValue>, event: &mut RawEvent) -> Attributes {
     let pairs = unique(members, event, flags::attribute).into_iter().map(|(key, value)| {
-        let value = if is_number(value) { number_checked(value, event, &key) } else { JsonText::from(value) };
+        let value = checked(value, event, || flags::attribute(&key));
         (key.into(), value)
     });
     Attributes::from_unique(pairs.collect())
@@ -100,23 +106,13 @@ fn plain(text: &str) -> Option<&str> {
     memchr::memchr(b'\\', inner.as_bytes()).is_none().then_some(inner)
 }
 
-fn is_number(value: &RawValue) -> bool {
-    value.get().starts_with(|first: char| first == '-' || first.is_ascii_digit())
-}
-
-/// Keeps the spelling of a number and flags one that neither 64 bits nor a double can hold.
-fn number_checked(value: &RawValue, event: &mut RawEvent, key: &str) -> JsonText {
-    let json = JsonText::from(value);
-    let text = json.as_str();
-    let beyond = match json.kind() {
-        JsonKind::Integer if text.len() > 18 => json.as_integer().is_none(),
-        JsonKind::Real => json.as_real().is_none(),
-        _ => false,
-    };
-    if beyond {
-        flags::push(&mut event.flags, "number-out-of-range", flags::attribute(key));
+/// Keeps the spelling of a value, and flags one with a number in it that neither 64 bits nor a double can hold.
+fn checked(value: &RawValue, event: &mut RawEvent, field: impl FnOnce() -> String) -> JsonText {
+    let text = value.get();
+    if !text.starts_with('"') && scan::has_number_beyond(text) {
+        flags::push(&mut event.flags, "number-out-of-range", field());
     }
-    json
+    JsonText::from(value)
 }
 
 /// Members of an object in order, duplicates included.

@@ -38,6 +38,36 @@ pub(super) fn after_string(mut rest: &[u8]) -> &[u8] {
     &[]
 }
 
+/// Whether a number in `text`, which is valid JSON, is beyond 64 bits or a double.
+pub(super) fn has_number_beyond(text: &str) -> bool {
+    /// No integer of fewer bytes is beyond 64 bits, and no real without an exponent is beyond a double.
+    const SHORT: usize = 18;
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'-' | b'0'..=b'9')) {
+        rest = rest.get(at..).unwrap_or_default();
+        if let Some(inner) = rest.strip_prefix(b"\"") {
+            rest = after_string(inner);
+            continue;
+        }
+        let end = rest.iter().position(|byte| !matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')).unwrap_or(rest.len());
+        let (number, after) = rest.split_at_checked(end).unwrap_or((rest, b""));
+        let has_exponent = memchr::memchr2(b'e', b'E', number).is_some();
+        if (has_exponent || number.len() > SHORT) && is_beyond(number, has_exponent) {
+            return true;
+        }
+        rest = after;
+    }
+    false
+}
+
+fn is_beyond(number: &[u8], has_exponent: bool) -> bool {
+    let Ok(text) = std::str::from_utf8(number) else { return false };
+    match has_exponent || number.contains(&b'.') {
+        true => text.parse::<f64>().is_ok_and(f64::is_infinite),
+        false => text.parse::<i64>().is_err(),
+    }
+}
+
 /// Whether `text` has an escaped surrogate without its other half. Only strings of JSON have backslashes, so no more is parsed.
 pub(super) fn has_lone_surrogate(text: &str) -> bool {
     let mut rest = text.as_bytes();
@@ -80,4 +110,24 @@ fn unit(bytes: &[u8]) -> Option<u16> {
     let hex = bytes.strip_prefix(b"\\u")?.get(..4)?;
     hex.iter().all(u8::is_ascii_hexdigit).then_some(())?;
     u16::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_beyond_are_found_at_any_level_and_not_in_strings() {
+        for (text, beyond) in [
+            ("[1,-2.5,{\"a\":1e308,\"1e400\":\"1e400 99999999999999999999\"}]", false),
+            ("{\"a\":[1e400]}", true),
+            ("[-1E+309]", true),
+            ("[9223372036854775807,-9223372036854775808,0.1234567890123456789]", false),
+            ("[9223372036854775808]", true),
+            ("[\"\\\"\",123456789012345678901234567890]", true),
+            ("[]", false),
+        ] {
+            assert_eq!(has_number_beyond(text), beyond, "{text}");
+        }
+    }
 }

@@ -78,7 +78,7 @@ fn refuses_wide_encodings() {
 
 #[test]
 fn accepts_a_byte_order_mark() {
-    let event = single("\u{feff}{\"name\":\"x\"}");
+    let event = single("\u{feff}{\"name\":\"x\",\"attributes\":{}}");
     assert_eq!((event.name.text(), codes(&event)), (Some("x"), vec![("byte-order-mark", None)]));
 }
 
@@ -177,7 +177,7 @@ fn decodes_batches_item_by_item() {
 
 #[test]
 fn flags_only_the_items_that_were_mended() {
-    let body = r#"[{"name":"a"},{"name":"b","attributes":{"x":NaN}},{"name":"\ud800"}]"#;
+    let body = r#"[{"name":"a","attributes":{}},{"name":"b","attributes":{"x":NaN}},{"name":"\ud800","attributes":{}}]"#;
     let decoded = decode(body.as_bytes(), BATCH).unwrap();
     let flags: Vec<_> = decoded.items.iter().map(|(event, _)| codes(event.as_ref().unwrap())).collect();
     assert_eq!(flags, [vec![], vec![("not-a-number", None)], vec![("lone-surrogate", None)]]);

@@ -82,7 +82,13 @@ fn reads_offsets_leap_seconds_and_naive_times() {
 fn fills_defaults_and_flags_them() {
     let event = normal(r#"{"name":"n","timestamp":"2026-11-23T08:00:00Z"}"#).event;
     assert_eq!((event.level.as_str(), &*event.agent_id), ("INFO", "unknown-agent"));
-    let expected = ["schema-version-absent schema_version", "trace-id-null trace_id", "level-absent level", "agent-id-absent agent_id"];
+    let expected = [
+        "attributes-absent attributes",
+        "schema-version-absent schema_version",
+        "trace-id-null trace_id",
+        "level-absent level",
+        "agent-id-absent agent_id",
+    ];
     assert_eq!(flags(&event), expected);
 }
 
