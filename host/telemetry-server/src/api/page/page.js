@@ -28,7 +28,7 @@ function badge(node, text, mood) {
   node.textContent = text;
 }
 
-const moods = { ok: "good", degraded: "warn", serving: "good", refused: "bad", "breaker-open": "bad", "switched-off": "quiet", success: "good", error: "bad", open: "warn" };
+const moods = { ok: "good", degraded: "warn", serving: "good", refused: "bad", "breaker-open": "bad", compiling: "warn", "switched-off": "quiet", success: "good", error: "bad", open: "warn" };
 
 function time(text) {
   const at = new Date(text);
@@ -111,19 +111,33 @@ function showEvents(events) {
   ], events);
 }
 
-function showPlugins(plugins) {
-  byId("plugins-section").hidden = plugins.length === 0;
-  const rank = (plugin) => ["refused", "breaker-open", "serving", "switched-off"].indexOf(plugin.state);
-  byId("plugins").replaceChildren(...plugins.toSorted((a, b) => rank(a) - rank(b)).map((plugin) => {
-    const card = element("article", "plugin");
-    const head = element("h3");
-    head.append(element("span", "", plugin.id), status(plugin.state));
-    card.append(head, element("p", "quiet", [plugin.kind, plugin.version, plugin.origin === "shipped" ? "shipped" : plugin.origin?.file].filter(Boolean).join(" \u00b7 ")));
-    if (plugin.description) card.append(element("p", "", plugin.description));
-    if (plugin.error) card.append(element("p", "bad", plugin.error));
-    if (plugin.grant) card.append(element("p", "", "To allow it, add to grants.toml and start again:"), element("pre", "", plugin.grant));
-    return card;
-  }));
+// A newer file that does not serve, in whose place the version before it goes on.
+function nextVersion(plugin) {
+  const name = plugin.next.version ? "Version " + plugin.next.version : "A newer file";
+  const said = plugin.next.state === "compiling" ? name + " is being compiled" : name + " did not load";
+  return element("p", plugin.next.state === "refused" ? "bad" : "warn", said + "; version " + plugin.version + " goes on serving.");
+}
+
+function pluginCard(plugin) {
+  const card = element("article", "plugin");
+  const head = element("h3");
+  head.append(element("span", "", plugin.id), status(plugin.state));
+  card.append(head, element("p", "quiet", [plugin.kind, plugin.version, plugin.origin === "shipped" ? "shipped" : plugin.origin?.file].filter(Boolean).join(" \u00b7 ")));
+  if (plugin.description) card.append(element("p", "", plugin.description));
+  if (plugin.state === "compiling") card.append(element("p", "", "It is large and being compiled apart; then it serves."));
+  if (plugin.next) card.append(nextVersion(plugin));
+  if (plugin.error) card.append(element("p", "bad", plugin.error));
+  if (plugin.grant) card.append(element("p", "", "To allow it, add to grants.toml; it serves as soon as the lines stand there:"), element("pre", "", plugin.grant));
+  return card;
+}
+
+function showPlugins({ items, problem }) {
+  byId("plugins-section").hidden = items.length === 0 && !problem;
+  byId("plugins-problem").textContent = problem ? "The files of grants and switches cannot be used, what they said before holds: " + problem : "";
+  const order = ["refused", "breaker-open", "compiling", "serving", "switched-off"];
+  // What serves while a newer file does not comes before what is well.
+  const rank = (plugin) => plugin.next ? 2 : order.indexOf(plugin.state);
+  byId("plugins").replaceChildren(...items.toSorted((a, b) => rank(a) - rank(b)).map(pluginCard));
 }
 
 async function refresh() {
@@ -135,7 +149,7 @@ async function refresh() {
     showCounts(overview.counts);
     showCalls(overview.calls);
     showEvents(events.items ?? events);
-    showPlugins(plugins.items ?? plugins);
+    showPlugins(plugins);
   } catch (error) {
     if (error instanceof Refused) {
       byId("token-error").textContent = sessionStorage.getItem(TOKEN) ? "That is not the token." : "";
