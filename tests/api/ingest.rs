@@ -196,7 +196,7 @@ fn strict_is_a_word_that_is_understood_or_told() {
 }
 
 #[test]
-fn strict_requests_that_are_too_large_answer_400() {
+fn strict_requests_that_are_too_large_or_in_an_unknown_encoding_answer_400() {
     let server = Server::start_with(|config, _| config.server.max_body_mib = 1);
     let big = event("a", json!({"x": "x".repeat(2 << 20)})).to_string();
     assert_eq!(server.post("/v1/telemetry", &big).status, 413);
@@ -205,15 +205,18 @@ fn strict_requests_that_are_too_large_answer_400() {
     let bomb = gzip.finish().unwrap();
     let headers = [("content-type", "application/json"), ("content-encoding", "gzip")];
     assert_eq!(server.post_with("/v1/telemetry", &headers, &bomb).status, 413);
+    let brotli = [("content-type", "application/json"), ("content-encoding", "br")];
+    assert_eq!(server.post_with("/v1/telemetry", &brotli, "x").status, 415);
     for (answer, code) in [
         (server.post("/v1/telemetry?strict=1", &big), "too-large: "),
         (server.post_with("/v1/telemetry?strict=1", &headers, &bomb), "too-large-decompressed: "),
+        (server.post_with("/v1/telemetry?strict=1", &brotli, "x"), "unsupported-encoding: "),
     ] {
         assert_eq!((answer.status, &answer.json["error"]["code"]), (400, &json!("VALIDATION_ERROR")), "{}", answer.text);
         let detail = &answer.json["error"]["details"][0];
         assert!(detail["field"] == "body" && detail["reason"].as_str().unwrap().starts_with(code), "{}", answer.text);
     }
-    assert_eq!(server.count("select count(*) from quarantine"), 2);
+    assert_eq!(server.count("select count(*) from quarantine"), 3);
 }
 
 #[test]

@@ -13,3 +13,4 @@ mod plugins;
 mod raw;
 mod reads;
 mod reports;
+mod schemas;

@@ -23,7 +23,6 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/plugins/reload", post(api::plugins::reload))
         .route("/v1/plugins/{id}/enabled", put(api::plugins::enable))
         .route("/v1/plugins/{id}/access", get(api::access::access))
-        .route("/v1/audit/verify", get(api::audit::verify))
         .route("/openapi.json", get(api::openapi::document))
         .route_layer(from_fn_with_state(app.clone(), guard::admin))
         .fallback(api::error::unknown_route)
@@ -39,6 +38,7 @@ pub fn router(app: Arc<App>) -> Router {
 /// Routes without query parameters.
 fn plain() -> Router<Arc<App>> {
     Router::new()
+        .route("/v1/audit/verify", get(api::audit::verify))
         .route("/v1/overview", get(api::overview::overview))
         .route("/v1/plugins", get(api::plugins::list))
         .route("/v1/plugins/{id}", get(api::plugins::one))

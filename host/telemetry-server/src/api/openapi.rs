@@ -4,6 +4,7 @@
 
 mod operations;
 mod parameters;
+mod schemas;
 
 use axum::Json;
 use axum::response::Response;
@@ -47,7 +48,7 @@ fn build() -> Value {
         "components": {
             "securitySchemes": { "readToken": { "type": "http", "scheme": "bearer", "description": "server.read_token, once one is set" } },
             "responses": { "Error": { "description": "Refused", "content": content(json!({ "$ref": "#/components/schemas/Error" })) } },
-            "schemas": { "Error": error_schema() },
+            "schemas": schemas::all(),
         },
     })
 }
@@ -55,7 +56,7 @@ fn build() -> Value {
 fn tell(operation: &Operation) -> Value {
     let (status, answer) = operation.answer;
     let mut responses = Map::new();
-    responses.insert(status.to_string(), json!({ "description": answer, "content": content(json!({})) }));
+    responses.insert(status.to_string(), json!({ "description": answer, "content": content(schemas::answer(operation.id)) }));
     for status in operation.errors {
         responses.insert(status.to_string(), json!({ "$ref": "#/components/responses/Error" }));
     }
@@ -68,7 +69,7 @@ fn tell(operation: &Operation) -> Value {
         "security": if operation.open { json!([]) } else { json!([{}, { "readToken": [] }]) },
     });
     if let (Some(body), Some(told)) = (operation.body, told.as_object_mut()) {
-        let body = json!({ "required": true, "description": body, "content": content(json!({})) });
+        let body = json!({ "required": true, "description": body, "content": content(schemas::body(operation.id)) });
         told.insert("requestBody".to_owned(), body);
     }
     told
@@ -85,25 +86,4 @@ fn parameter(parameter: &Parameter) -> Value {
 
 fn content(schema: Value) -> Value {
     json!({ "application/json": { "schema": schema } })
-}
-
-fn error_schema() -> Value {
-    let detail = json!({
-        "type": "object",
-        "required": ["field", "reason"],
-        "properties": { "field": { "type": "string" }, "reason": { "type": "string" } },
-    });
-    json!({
-        "type": "object",
-        "required": ["error"],
-        "properties": { "error": {
-            "type": "object",
-            "required": ["code", "message", "details"],
-            "properties": {
-                "code": { "type": "string" },
-                "message": { "type": "string" },
-                "details": { "type": "array", "items": detail },
-            },
-        } },
-    })
 }

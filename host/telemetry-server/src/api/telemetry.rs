@@ -24,7 +24,7 @@ use body::Received;
 /// One event.
 ///
 /// # Errors
-/// 400 not an event, 413 too large (400 when strict), 415 unknown content encoding, 503 busy, 500 the database failed.
+/// 400 not an event, 413 too large, 415 unknown content encoding (400 for both when strict), 503 busy, 500 the database failed.
 pub async fn ingest(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
     let limit = app.config.server.max_body_bytes();
     let answer = take(&app, request, Shape::Single, limit).await?;

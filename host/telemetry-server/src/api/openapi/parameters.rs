@@ -89,7 +89,7 @@ pub(super) const TOKENS: &[Parameter] = &[query("agent_id", "string", "Only this
 pub(super) const STRICT: &[Parameter] = &[choice(
     "strict",
     &["1", "true", "0", "false"],
-    "Refuse what is odd, unusable or too large with 400 and all details instead of storing it. Any other value is taken as 0, and the \
+    "Refuse what is odd, unusable, too large or in an unknown encoding with 400 and all details instead of storing it. Any other value is taken as 0, and the \
      events are flagged parameter-unreadable: an event is not lost for it",
 )];
 pub(super) const PROVENANCE: &[Parameter] = &[choice("provenance", &["1"], "Also which plugins ran and who wrote what")];

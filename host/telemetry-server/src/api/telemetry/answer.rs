@@ -125,9 +125,10 @@ pub(super) fn refused(refusal: &Refusal, strict: bool) -> ApiError {
     let Refusal { kind, reason } = refusal;
     let message = reason.message.clone();
     let error = match kind {
-        RefusalKind::TooLarge if !strict => ApiError::too_large(message),
-        RefusalKind::Malformed | RefusalKind::TooDeep | RefusalKind::TooMany | RefusalKind::TooLarge => ApiError::validation(message),
+        _ if strict => ApiError::validation(message),
+        RefusalKind::TooLarge => ApiError::too_large(message),
         RefusalKind::UnsupportedEncoding => ApiError::unsupported_media_type(message),
+        RefusalKind::Malformed | RefusalKind::TooDeep | RefusalKind::TooMany => ApiError::validation(message),
     };
     error.with(reason.field.as_deref().unwrap_or("body"), format!("{}: {}", reason.code, reason.message))
 }

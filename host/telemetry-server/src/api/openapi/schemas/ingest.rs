@@ -1,0 +1,77 @@
+//! What is sent and stored, and what becomes of it.
+
+use super::Schema;
+
+pub(super) const INGEST: &[Schema] = &[
+    ("Error", &[("error", "ErrorBody")]),
+    ("ErrorBody", &[("code", "string"), ("message", "string"), ("details", "[ErrorDetail]")]),
+    ("ErrorDetail", &[("field", "string"), ("reason", "string")]),
+    (
+        "NewEvent",
+        &[
+            ("schema_version?", "string?"),
+            ("timestamp", "string"),
+            ("trace_id?", "string?"),
+            ("span_id?", "string?"),
+            ("parent_span_id?", "string?"),
+            ("name", "string"),
+            ("level?", "string?"),
+            ("agent_id?", "string?"),
+            ("channel?", "string?"),
+            ("idempotency_key?", "string?"),
+            ("attributes?", "{any}?"),
+            ("*", "any"),
+        ],
+    ),
+    ("NewBatch", &[("events", "[NewEvent]")]),
+    ("Ingested", &[("success", "boolean"), ("event_id", "string?"), ("error", "string?")]),
+    (
+        "IngestedBatch",
+        &[
+            ("success", "boolean"),
+            ("total", "integer"),
+            ("processed", "integer"),
+            ("failed", "integer"),
+            ("details", "[IngestFailure]?"),
+            ("results", "[IngestResult]"),
+        ],
+    ),
+    ("IngestFailure", &[("index", "integer"), ("error", "string"), ("event_name", "string?")]),
+    (
+        "IngestResult",
+        &[("index", "integer"), ("outcome", "string"), ("event_id", "string?"), ("quarantine_id?", "string"), ("reasons", "[Reason]")],
+    ),
+    ("Reason", &[("code", "string"), ("field?", "string"), ("message", "string"), ("plugin?", "string")]),
+    ("Flag", &[("code", "string"), ("field?", "string"), ("message?", "string")]),
+    (
+        "Event",
+        &[
+            ("id", "string"),
+            ("schema_version", "string?"),
+            ("timestamp", "time"),
+            ("trace_id", "string?"),
+            ("span_id", "string?"),
+            ("parent_span_id", "string?"),
+            ("name", "string"),
+            ("level", "string"),
+            ("agent_id", "string"),
+            ("session_id", "string?"),
+            ("channel", "string?"),
+            ("attributes", "{any}"),
+            ("derived", "{any}"),
+            ("flags", "[Flag]"),
+            ("extra?", "{any}"),
+            ("received_at", "time"),
+            ("size", "integer"),
+            ("row?", "EventRow"),
+            ("provenance?", "Provenance"),
+        ],
+    ),
+    ("EventRow", &[("relation", "string"), ("id", "string"), ("derived", "{any}"), ("pending", "[string]"), ("provenance?", "Provenance")]),
+    ("Provenance", &[("runs", "[PluginRun]"), ("attributes", "[AttributeWriter]")]),
+    ("PluginRun", &[("plugin_id", "string"), ("version", "string"), ("digest", "string"), ("derivation", "string"), ("outcome", "string")]),
+    (
+        "AttributeWriter",
+        &[("key", "string"), ("plugin_id", "string"), ("version", "string"), ("digest", "string"), ("derivation", "string")],
+    ),
+];

@@ -1,0 +1,78 @@
+//! What metric components say.
+
+use super::Schema;
+
+pub(super) const REPORTS: &[Schema] = &[
+    ("MetricList", &[("items", "[Metric]"), ("total", "integer")]),
+    (
+        "Metric",
+        &[
+            ("id", "string"),
+            ("description", "string"),
+            ("plugin", "MetricPlugin"),
+            ("source", "string"),
+            ("reads", "[MetricRead]"),
+            ("columns", "[MetricColumn]"),
+            ("parameters", "[MetricParameter]"),
+            ("group_by", "[MetricGroup]"),
+            ("group_by_attributes", "boolean"),
+            ("path", "string"),
+        ],
+    ),
+    ("MetricPlugin", &[("id", "string"), ("version", "string"), ("digest", "string")]),
+    ("MetricRead", &[("field", "string"), ("type", "string")]),
+    ("MetricColumn", &[("name", "string"), ("type", "string"), ("unit", "string?"), ("description", "string?")]),
+    ("MetricParameter", &[("name", "string"), ("type", "string"), ("default", "any"), ("description", "string?")]),
+    ("MetricGroup", &[("name", "string"), ("type", "string"), ("class", "string")]),
+    (
+        "Report",
+        &[
+            ("report", "string"),
+            ("plugin", "MetricPlugin"),
+            ("source", "string"),
+            ("window", "ReportWindow"),
+            ("interval", "string?"),
+            ("group_by", "[string]"),
+            ("filters", "{[string]}"),
+            ("parameters", "{any}"),
+            ("columns", "[MetricColumn]"),
+            ("rows", "[ReportRow]"),
+            ("scanned_rows", "integer"),
+            ("matched_rows", "integer"),
+            ("sought_by", "string?"),
+            ("unindexed_filters", "[string]"),
+        ],
+    ),
+    ("ReportWindow", &[("from", "time?"), ("to", "time?")]),
+    ("ReportRow", &[("time", "time?"), ("group", "{any}"), ("values", "{any}")]),
+    ("Series", &[("metric", "string"), ("from_time", "time?"), ("to_time", "time?"), ("interval", "string?"), ("data", "[SeriesPoint]")]),
+    ("SeriesPoint", &[("timestamp", "time?"), ("value", "number?"), ("dimensions", "{any}")]),
+    (
+        "Tokens",
+        &[
+            ("from_time", "time?"),
+            ("to_time", "time?"),
+            ("calls", "integer"),
+            ("calls_without_counts", "integer"),
+            ("input_tokens", "integer?"),
+            ("output_tokens", "integer?"),
+            ("total_tokens", "integer?"),
+            ("models", "[TokenGroup]"),
+            ("breakdown?", "[TokenGroup]"),
+            ("time_series?", "[TokenGroup]"),
+        ],
+    ),
+    (
+        "TokenGroup",
+        &[
+            ("name?", "any"),
+            ("timestamp?", "time?"),
+            ("dimensions?", "{any}"),
+            ("calls", "integer"),
+            ("calls_without_counts", "integer"),
+            ("input_tokens", "integer?"),
+            ("output_tokens", "integer?"),
+            ("total_tokens", "integer?"),
+        ],
+    ),
+];
