@@ -85,6 +85,40 @@ impl DigestHasher {
     }
 }
 
+/// Digests of the last few short texts under one key: rows of a batch often say the same.
+#[derive(Debug, Default)]
+pub struct Memo {
+    known: Vec<(Vec<u8>, Digest)>,
+    next: usize,
+}
+
+impl Memo {
+    /// Texts that are remembered, and their bytes.
+    const TEXTS: usize = 8;
+    const BYTES: usize = 128;
+
+    /// As [`DigestKey::digest`]; `key` must be the same each time.
+    pub fn digest(&mut self, key: &DigestKey, text: &[u8]) -> Digest {
+        if text.len() > Self::BYTES {
+            return key.digest(text);
+        }
+        if let Some((_, digest)) = self.known.iter().find(|(known, _)| known == text) {
+            return *digest;
+        }
+        let digest = key.digest(text);
+        match self.known.get_mut(self.next) {
+            Some((known, of_known)) => {
+                known.clear();
+                known.extend_from_slice(text);
+                *of_known = digest;
+            }
+            None => self.known.push((text.to_vec(), digest)),
+        }
+        self.next = (self.next + 1) % Self::TEXTS;
+        digest
+    }
+}
+
 impl fmt::Debug for DigestHasher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DigestHasher(..)")
@@ -107,6 +141,11 @@ mod tests {
         for text in ["", "a", "abcdefgh"] {
             let (start, end) = text.split_at(text.len() / 2);
             assert_eq!(key.digest(text.as_bytes()), key.digest_parts(&[start.as_bytes(), end.as_bytes()]));
+        }
+        let mut memo = Memo::default();
+        for number in (0..40).chain([39, 38, 3]) {
+            let text = format!("{number}{}", "x".repeat(number * 5));
+            assert_eq!(memo.digest(&key, text.as_bytes()), key.digest(text.as_bytes()));
         }
         assert_eq!(key.wide(b"x")[..16], key.digest(b"x").0);
         assert_ne!(key.derive("a").digest(b"x"), key.derive("b").digest(b"x"));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::digest::{Digest, DigestKey};
+use crate::digest::{Digest, DigestKey, Memo};
 use crate::field::{Field, FieldType, Relation};
 use crate::outcome::{PluginVersion, RunOutcome};
 pub use lookups::LookedUp;
@@ -39,12 +39,17 @@ impl JournalKeys {
 
     /// The hash of what a plugin wrote for one row, in parts (keys and values in its order). `None` for nothing.
     pub fn output<'a>(&self, parts: impl Iterator<Item = &'a str>) -> Option<Digest> {
+        self.output_of_many(parts, &mut Memo::default())
+    }
+
+    /// The same for one of many rows; `memo` is for outputs under these keys only.
+    pub fn output_of_many<'a>(&self, parts: impl Iterator<Item = &'a str>, memo: &mut Memo) -> Option<Digest> {
         let mut text = Vec::new();
         for part in parts {
             text.extend_from_slice(&(part.len() as u64).to_le_bytes());
             text.extend_from_slice(part.as_bytes());
         }
-        (!text.is_empty()).then(|| self.output.digest(&text))
+        (!text.is_empty()).then(|| memo.digest(&self.output, &text))
     }
 }
 

@@ -53,14 +53,20 @@ impl JsonText {
 
     /// A JSON string holding `text`.
     pub fn string(text: &str) -> Self {
-        if text.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
-            return JsonText(serde_json::Value::from(text).to_string().into());
-        }
         let mut quoted = String::with_capacity(text.len() + 2);
-        quoted.push('"');
-        quoted.push_str(text);
-        quoted.push('"');
+        JsonText::write_string(text, &mut quoted);
         JsonText(quoted.into())
+    }
+
+    /// Appends a JSON string holding `text` to `out`.
+    pub fn write_string(text: &str, out: &mut String) {
+        if text.bytes().fold(false, |found, byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\')) {
+            out.push_str(&serde_json::Value::from(text).to_string());
+            return;
+        }
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
     }
 
     /// A JSON integer.

@@ -15,7 +15,7 @@ pub mod rows;
 pub mod time;
 
 pub use batch::{Batch, BatchBuilder, BatchError, BatchView, Column, Kind};
-pub use digest::{Digest, DigestHasher, DigestKey};
+pub use digest::{Digest, DigestHasher, DigestKey, Memo};
 pub use event::{Attributes, Event, Flag, Level, Member, RawEvent};
 pub use field::{Class, Family, Field, FieldType, Relation};
 pub use json::{JsonKind, JsonText};

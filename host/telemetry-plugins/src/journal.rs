@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use telemetry_model::journal::{Handed, HandedRow, IdRuns, JournalKeys, LookedUp, Marks, RelationAccess, Subject};
 use telemetry_model::outcome::{PluginVersion, RunOutcome};
-use telemetry_model::{Batch, Digest, DigestHasher, DigestKey};
+use telemetry_model::{Batch, Digest, DigestHasher, DigestKey, Memo};
 
 use crate::grants::Grant;
 use crate::guest::Asked;
@@ -129,11 +129,11 @@ impl Witness {
         if seen.count == 0 {
             return;
         }
-        let mut rows = Vec::with_capacity(seen.count);
+        let (mut rows, mut memo) = (Vec::with_capacity(seen.count), Memo::default());
         for (row, hash) in hashes.iter().enumerate() {
             let (Some(true), Some(input)) = (seen.rows.get(row).copied(), *hash) else { continue };
             let outcome = outcomes.get(row).copied().flatten().unwrap_or(RunOutcome::Trap);
-            rows.push(HandedRow { row: row as u32, outcome, input, output: recorder.keys.output(output(row)) });
+            rows.push(HandedRow { row: row as u32, outcome, input, output: recorder.keys.output_of_many(output(row), &mut memo) });
         }
         self.handed.push(Handed { subject: Arc::clone(&recorder.subject), rows, bytes: seen.bytes, lookups: seen.lookups });
     }

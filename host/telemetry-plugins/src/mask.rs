@@ -76,7 +76,7 @@ impl LeafField<'_> {
         }
     }
 
-    fn key(&self) -> (&str, u8) {
+    fn key(&self) -> (&str, u32) {
         match self {
             LeafField::Fixed(name) => (name, 0),
             LeafField::Attribute(key) => (key, 4),
@@ -106,6 +106,11 @@ impl<'a> Leaf<'a> {
     /// The text that spans are about.
     pub fn text(&self) -> Cow<'a, str> {
         if self.is_escaped { Cow::Owned(unescape(self.raw)) } else { Cow::Borrowed(self.raw) }
+    }
+
+    /// What else a masker is told of it, as a number of six bits.
+    fn tag(&self) -> u32 {
+        self.field.key().1 | self.part as u32 | u32::from(self.is_escaped) << 4
     }
 }
 
@@ -186,6 +191,32 @@ impl Masker {
     fn min_bytes(&self) -> usize {
         self.plugin.manifest.leaves.min_bytes as usize
     }
+
+    /// What it remembers a leaf by.
+    fn key(&self, leaf: &Leaf<'_>) -> u128 {
+        let (field, _) = leaf.field.key();
+        self.keys.hash([leaf.raw.as_bytes(), field.as_bytes()], leaf.tag())
+    }
+
+    /// Whether it has seen this leaf and found nothing, or is never handed it.
+    fn is_clean(&self, leaf: &Leaf<'_>) -> bool {
+        leaf.raw.len() < self.min_bytes() || self.seen.is_clean(self.key(leaf))
+    }
+
+    /// The same of two leaves. Two that were seen clean on their own are remembered together: one look-up for both.
+    fn are_clean(&self, first: &Leaf<'_>, second: &Leaf<'_>) -> [bool; 2] {
+        let ((one, _), (two, _)) = (first.field.key(), second.field.key());
+        let parts = [first.raw.as_bytes(), one.as_bytes(), second.raw.as_bytes(), two.as_bytes()];
+        let key = self.keys.hash(parts, first.tag() << 8 | second.tag());
+        if self.seen.is_clean(key) {
+            return [true; 2];
+        }
+        let clean = [first, second].map(|leaf| self.is_clean(leaf));
+        if clean == [true; 2] {
+            self.seen.put(key, &None);
+        }
+        clean
+    }
 }
 
 /// What was found in a leaf: its place in the list handed in, and its spans, rising and apart.
@@ -214,6 +245,21 @@ pub struct Masked {
 }
 
 impl Masking<'_> {
+    /// Whether it is known that no masker finds anything in `leaf`: it need not be handed in.
+    pub fn is_clean(&self, leaf: &Leaf<'_>) -> bool {
+        !self.maskers.on.is_empty() && self.maskers.on.iter().all(|masker| masker.is_clean(leaf))
+    }
+
+    /// The same of two leaves at once, as a key and its value.
+    pub fn are_clean(&self, first: &Leaf<'_>, second: &Leaf<'_>) -> [bool; 2] {
+        let mut clean = [!self.maskers.on.is_empty(); 2];
+        for masker in &self.maskers.on {
+            let of_this = masker.are_clean(first, second);
+            clean.iter_mut().zip(of_this).for_each(|(clean, of_this)| *clean &= of_this);
+        }
+        clean
+    }
+
     /// What is to be replaced in `leaves`, by place; leaves of one row stand together. Rows that fail are told at the end.
     pub fn leaves(&mut self, leaves: &[Leaf<'_>]) -> Vec<FoundLeaf> {
         let mut all = Vec::new();

@@ -1,8 +1,9 @@
 //! Running a plugin over rows so that one bad row costs its neighbours nothing.
 //!
-//! Rows are split by event family and cut by number and bytes. The rows of a cut that failed run again one by one, each in a fresh
+//! The rows of the families that it asks for go together (an instance costs more than cells that are absent), cut by number and bytes. The rows of a cut that failed run again one by one, each in a fresh
 //! instance; only those that fail alone take the on-failure action. While the breaker is open no row is tried.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use telemetry_model::outcome::RunOutcome;
@@ -40,36 +41,29 @@ pub(crate) trait RowTask {
     fn done(&mut self, chosen: &[u32]);
 }
 
-/// The rows of each family, made once for all plugins.
-pub(crate) struct Families(Vec<(Family, Vec<u32>)>);
+/// The rows and their families, looked up once for all plugins.
+pub(crate) struct Families {
+    rows: Vec<u32>,
+    of: Vec<Family>,
+}
 
 impl Families {
     pub(crate) fn of(rows: &dyn Rows) -> Self {
-        let mut families: Vec<(Family, Vec<u32>)> = Vec::new();
-        let mut at = 0;
-        for row in 0..rows.len() {
-            let family = rows.family(row);
-            if families.get(at).is_none_or(|(known, _)| *known != family) {
-                at = families.iter().position(|(known, _)| *known == family).unwrap_or_else(|| {
-                    families.push((family, Vec::with_capacity(rows.len() - row)));
-                    families.len() - 1
-                });
-            }
-            if let Some((_, chosen)) = families.get_mut(at) {
-                chosen.push(row as u32);
-            }
-        }
-        Families(families)
+        Families { rows: (0..rows.len() as u32).collect(), of: (0..rows.len()).map(|row| rows.family(row)).collect() }
+    }
+
+    /// The rows of these families; of all when none are named.
+    fn of_these(&self, wanted: Option<&[Family]>) -> Cow<'_, [u32]> {
+        let Some(wanted) = wanted else { return Cow::Borrowed(&self.rows) };
+        let is_wanted = |(row, family): (&u32, &Family)| wanted.contains(family).then_some(*row);
+        Cow::Owned(self.rows.iter().zip(&self.of).filter_map(is_wanted).collect())
     }
 }
 
 /// Runs `plugin` over the rows it is called for.
 pub(crate) fn run(plugin: &Plugin, limits: &Limits, rows: &dyn Rows, families: &Families, task: &mut dyn RowTask) {
-    for (family, chosen) in &families.0 {
-        if plugin.manifest.families.as_ref().is_none_or(|wanted| wanted.contains(family)) {
-            chosen.chunks(limits.batch_rows.max(1)).for_each(|cut| run_cut(plugin, limits, rows, cut, task));
-        }
-    }
+    let chosen = families.of_these(plugin.manifest.families.as_deref());
+    chosen.chunks(limits.batch_rows.max(1)).for_each(|cut| run_cut(plugin, limits, rows, cut, task));
 }
 
 fn run_cut(plugin: &Plugin, limits: &Limits, rows: &dyn Rows, cut: &[u32], task: &mut dyn RowTask) {

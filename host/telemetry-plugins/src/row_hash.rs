@@ -5,7 +5,7 @@
 
 use telemetry_model::batch::ColumnView;
 use telemetry_model::journal::Subject;
-use telemetry_model::{Batch, BatchError, BatchView, Digest, DigestKey, Field, FieldType, Kind, Rows, Value};
+use telemetry_model::{Batch, BatchError, BatchView, Digest, DigestKey, Field, FieldType, Kind, Memo, Rows, Value};
 
 use crate::manifest::Read;
 use crate::project::{project, recycle};
@@ -45,9 +45,9 @@ impl RowHasher {
     /// When the batch is not one of these fields.
     pub fn batch(&self, batch: &Batch, mut each: impl FnMut(usize, Digest)) -> Result<(), BatchError> {
         let view = BatchView::check(batch, &self.types)?;
-        let mut text = Vec::with_capacity(256);
+        let (mut text, mut memo) = (Vec::with_capacity(256), Memo::default());
         for row in 0..view.rows() {
-            each(row, self.row(view.columns(), row, &mut text));
+            each(row, self.row(view.columns(), row, &mut text, &mut memo));
         }
         Ok(())
     }
@@ -68,11 +68,11 @@ impl RowHasher {
         Ok(hashes)
     }
 
-    fn row(&self, columns: &[ColumnView<'_>], row: usize, text: &mut Vec<u8>) -> Digest {
+    fn row(&self, columns: &[ColumnView<'_>], row: usize, text: &mut Vec<u8>, memo: &mut Memo) -> Digest {
         text.clear();
         if columns.iter().all(|column| column.bytes(row).is_none_or(|bytes| bytes.len() <= LONG)) {
             columns.iter().for_each(|column| value(column, row, &mut |bytes| text.extend_from_slice(bytes)));
-            return self.key.digest(text);
+            return memo.digest(&self.key, text);
         }
         let mut hasher = self.key.hasher();
         columns.iter().for_each(|column| value(column, row, &mut |bytes| hasher.update(bytes)));

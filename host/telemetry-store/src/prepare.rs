@@ -231,6 +231,9 @@ enum Part {
 }
 
 fn part(key: &str) -> Part {
+    if !matches!(key.as_bytes().first(), Some(b'e' | b'h' | b'o' | b'p' | b's' | b't')) {
+        return Part::Own;
+    }
     match key.split_once('.') {
         Some(("env" | "host" | "os" | "service", _)) => Part::Environment,
         Some(("telemetry", rest)) if rest.starts_with("sdk.") => Part::Environment,

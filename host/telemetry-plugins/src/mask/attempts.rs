@@ -77,9 +77,7 @@ impl Attempts<'_> {
             if leaf.raw.len() < min {
                 continue;
             }
-            let (field, kind) = leaf.field.key();
-            let tag = kind | leaf.part as u8 | u8::from(leaf.is_escaped) << 4;
-            let key = self.masker.keys.hash([leaf.raw.as_bytes(), field.as_bytes()], tag);
+            let key = self.masker.key(leaf);
             match self.masker.seen.get(key) {
                 Some(None) => {}
                 Some(Some(spans)) => found.push((place, spans)),

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Span;
 
 const SHARDS: usize = 16;
-/// Sets of a shard, and entries of a set. All in all 65,536 leaves, some 3 MB.
-const SETS: usize = 512;
+/// Sets of a shard, and entries of a set. All in all 131,072 leaves and pairs of leaves, some 4 MB.
+const SETS: usize = 1024;
 const WAYS: usize = 8;
 /// What was found in a leaf with more spans is not kept.
 const MAX_SPANS: usize = 64;
@@ -18,30 +18,38 @@ pub(crate) type Found = Option<Arc<[Span]>>;
 pub(crate) struct Seen(Vec<Mutex<Shard>>);
 
 struct Shard {
-    entries: Vec<Entry>,
+    sets: Vec<Set>,
+    /// What was found, apart from the keys: in most leaves nothing was.
+    found: Vec<Found>,
     clock: u32,
 }
 
 #[derive(Clone, Default)]
-struct Entry {
-    key: u128,
-    used: u32,
-    found: Found,
+struct Set {
+    keys: [u128; WAYS],
+    used: [u32; WAYS],
+    /// A bit each for entries in which something was found.
+    hits: u8,
 }
 
 impl Seen {
     pub(crate) fn new() -> Self {
-        Seen((0..SHARDS).map(|_| Mutex::new(Shard { entries: vec![Entry::default(); SETS * WAYS], clock: 0 })).collect())
+        let shard = || Shard { sets: vec![Set::default(); SETS], found: vec![None; SETS * WAYS], clock: 0 };
+        Seen((0..SHARDS).map(|_| Mutex::new(shard())).collect())
     }
 
     /// What was found in the leaf, if it was scanned and is not forgotten.
     pub(crate) fn get(&self, key: u128) -> Option<Found> {
         let mut shard = self.shard(key)?.lock().unwrap_or_else(PoisonError::into_inner);
-        shard.clock = shard.clock.wrapping_add(1);
-        let now = shard.clock;
-        let entry = shard.set(key).iter_mut().find(|entry| entry.key == key)?;
-        entry.used = now;
-        Some(entry.found.clone())
+        let (set, way, is_hit) = shard.find(key)?;
+        Some(if is_hit { shard.found.get(set * WAYS + way).cloned().flatten() } else { None })
+    }
+
+    /// Whether it is known that nothing is found.
+    pub(crate) fn is_clean(&self, key: u128) -> bool {
+        let Some(shard) = self.shard(key) else { return false };
+        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        shard.find(key).is_some_and(|(.., is_hit)| !is_hit)
     }
 
     /// Keeps what was found.
@@ -52,10 +60,16 @@ impl Seen {
         let Some(shard) = self.shard(key) else { return };
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         shard.clock = shard.clock.wrapping_add(1);
-        let now = shard.clock;
-        let oldest = shard.set(key).iter_mut().max_by_key(|entry| (entry.key == key, entry.key == 0, now.wrapping_sub(entry.used)));
-        if let Some(entry) = oldest {
-            *entry = Entry { key, used: now, found: found.clone() };
+        let (now, at) = (shard.clock, set_of(key));
+        let Some(set) = shard.sets.get_mut(at) else { return };
+        let entries = set.keys.iter_mut().zip(&mut set.used).enumerate();
+        let oldest = entries.max_by_key(|(_, (known, used))| (**known == key, **known == 0, now.wrapping_sub(**used)));
+        let Some((way, (place, used))) = oldest else { return };
+        (*place, *used) = (key, now);
+        let bit = 1_u8 << way;
+        set.hits = if found.is_some() { set.hits | bit } else { set.hits & !bit };
+        if let Some(place) = shard.found.get_mut(at * WAYS + way) {
+            place.clone_from(found);
         }
     }
 
@@ -64,10 +78,19 @@ impl Seen {
     }
 }
 
+fn set_of(key: u128) -> usize {
+    (key >> 8) as usize % SETS
+}
+
 impl Shard {
-    fn set(&mut self, key: u128) -> &mut [Entry] {
-        let at = ((key >> 8) as usize % SETS) * WAYS;
-        self.entries.get_mut(at..at + WAYS).unwrap_or_default()
+    /// The set and place of an entry, now used, and whether something was found in it.
+    fn find(&mut self, key: u128) -> Option<(usize, usize, bool)> {
+        let at = set_of(key);
+        let set = self.sets.get_mut(at)?;
+        let way = set.keys.iter().position(|known| *known == key)?;
+        self.clock = self.clock.wrapping_add(1);
+        *set.used.get_mut(way)? = self.clock;
+        Some((at, way, set.hits >> way & 1 == 1))
     }
 }
 
@@ -91,7 +114,7 @@ mod tests {
     fn never_holds_more_than_it_may() {
         let seen = Seen::new();
         (0..200_000_u128).for_each(|number| seen.put(number * 0x9e37_79b9_7f4a_7c15_f39c_0c1d + 1, &None));
-        let entries: usize = seen.0.iter().map(|shard| shard.lock().unwrap().entries.len()).sum();
-        assert_eq!(entries, SHARDS * SETS * WAYS);
+        let places = |shard: &Shard| (shard.sets.len() * WAYS, shard.found.len());
+        assert!(seen.0.iter().all(|shard| places(&shard.lock().unwrap()) == (SETS * WAYS, SETS * WAYS)));
     }
 }

@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 use telemetry_model::journal::Handed;
 use telemetry_model::{DigestKey, Flag};
-use telemetry_plugins::{Catalog, Leaf, Masking, Span};
+use telemetry_plugins::{Catalog, Leaf, LeafPart, Masking, Span};
 
 use super::decode;
 use super::pipeline::Job;
 use super::stages::{Arrival, Stages, State, Work};
 pub(super) use body::MaskedBody;
-use leaves::Leaves;
+use leaves::{Found, Leaves};
 pub use replay::{ReplayError, replay};
 
 /// Leaves are handed to the maskers in lists of at most so many, or so many bytes.
@@ -137,15 +137,35 @@ impl<'a, 't> List<'a, 't> {
         if self.min_bytes > text.len() {
             return;
         }
+        let mut key: Option<Found<'t>> = None;
         for found in Leaves::new(text, row, self.pointers) {
-            self.leaf(found.leaf, found.at);
+            if found.leaf.raw.len() < self.min_bytes {
+                continue;
+            }
+            let before = key.take();
+            if found.leaf.part == LeafPart::Key {
+                before.into_iter().for_each(|key| self.leaf(key.leaf, key.at));
+                key = Some(found);
+                continue;
+            }
+            let Some(before) = before else {
+                self.leaf(found.leaf, found.at);
+                continue;
+            };
+            let clean = self.masking.are_clean(&before.leaf, &found.leaf);
+            let unclean = [before, found].into_iter().zip(clean).filter(|(_, is_clean)| !is_clean);
+            unclean.for_each(|(found, _)| self.push(found.leaf, found.at));
         }
+        key.into_iter().for_each(|key| self.leaf(key.leaf, key.at));
     }
 
     fn leaf(&mut self, leaf: Leaf<'t>, at: usize) {
-        if leaf.raw.len() < self.min_bytes {
-            return;
+        if leaf.raw.len() >= self.min_bytes && !self.masking.is_clean(&leaf) {
+            self.push(leaf, at);
         }
+    }
+
+    fn push(&mut self, leaf: Leaf<'t>, at: usize) {
         self.bytes += leaf.raw.len();
         self.leaves.push(leaf);
         self.places.push(at);

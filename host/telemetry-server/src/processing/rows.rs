@@ -114,13 +114,19 @@ fn counted<'a>(name: &str, family: Family, size: u32, attributes: &Attributes) -
 
 /// In the order in which the store gives them back, so that what a plugin was handed can be made again.
 fn object(attributes: &Attributes) -> String {
-    let mut out = String::from("{");
+    let (mut size, mut places) = (2, Vec::with_capacity(attributes.len()));
+    for (key, value) in attributes.iter() {
+        size += key.len() + value.as_str().len() + 4;
+        places.push(kept_place(key));
+    }
+    let mut out = String::with_capacity(size);
+    out.push('{');
     for place in 0..3 {
-        for (key, value) in attributes.iter().filter(|(key, _)| kept_place(key) == place) {
+        for ((key, value), _) in attributes.iter().zip(&places).filter(|(_, of_this)| **of_this == place) {
             if out.len() > 1 {
                 out.push(',');
             }
-            out.push_str(JsonText::string(key).as_str());
+            JsonText::write_string(key, &mut out);
             out.push(':');
             out.push_str(value.as_str());
         }

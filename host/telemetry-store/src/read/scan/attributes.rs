@@ -251,12 +251,14 @@ fn cell_of(json: &str, buffer: &mut RowBuffer) -> Cell {
 
 /// All attributes as one JSON object.
 pub fn object(attributes: &[StoredAttribute]) -> String {
-    let mut text = String::from("{");
+    let size = attributes.iter().map(|attribute| attribute.key.len() + attribute.json.len() + 4).sum::<usize>();
+    let mut text = String::with_capacity(size + 2);
+    text.push('{');
     for attribute in attributes {
         if text.len() > 1 {
             text.push(',');
         }
-        text.push_str(JsonText::string(&attribute.key).as_str());
+        JsonText::write_string(&attribute.key, &mut text);
         text.push(':');
         text.push_str(&attribute.json);
     }
