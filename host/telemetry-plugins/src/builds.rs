@@ -92,6 +92,20 @@ impl Builds {
         Ok(())
     }
 
+    /// Returns when the one of `digest` has ended.
+    pub(crate) fn wait_for(&self, digest: &str) {
+        let busy = |state: &mut State| matches!(state.builds.get(digest), Some(Build::Running(_)));
+        drop(self.changed.wait_while(self.lock(), busy).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Forgets what became of the one of `digest`.
+    pub(crate) fn discard(&self, digest: &str) {
+        let mut state = self.lock();
+        if !matches!(state.builds.get(digest), Some(Build::Running(_))) {
+            state.builds.remove(digest);
+        }
+    }
+
     /// Forgets failures, so that they are tried again.
     pub(crate) fn forget(&self) {
         self.lock().builds.retain(|_, build| !matches!(build, Build::Failed(_)));

@@ -17,7 +17,7 @@ use crate::order::derived_keys;
 use crate::plugin::Plugin;
 use crate::settings::{FailureAction, Limits, PluginSettings};
 use crate::settle::{Workshop, settle};
-use crate::status::{Entry, EntryState, PluginStatus};
+use crate::status::{Entry, EntryState, Origin, PluginStatus};
 use crate::validate::{Validation, validate};
 
 /// Why there is no catalog. A bad plugin is never why.
@@ -103,6 +103,13 @@ impl Catalog {
     pub(crate) fn is_compiling(&self) -> bool {
         let compiling = |state: &EntryState| matches!(state, EntryState::Compiling);
         self.entries.iter().any(|entry| compiling(&entry.state) || entry.held.as_ref().is_some_and(compiling))
+    }
+
+    /// The digest of the file of this name, while it is compiled apart.
+    pub(crate) fn compiling(&self, file: &str) -> Option<Arc<str>> {
+        let entry = self.entries.iter().find(|entry| matches!(&entry.origin, Origin::File(name) if name == file))?;
+        let digest = entry.look.as_ref().ok().map(|look| Arc::clone(&look.digest));
+        if matches!(entry.state, EntryState::Compiling) { digest } else { None }
     }
 
     /// Whether there are maskers, able to run or not.

@@ -1,5 +1,6 @@
 //! What serves now, and how it changes while the server runs.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -56,6 +57,20 @@ impl Registry {
             catalog = Catalog::settled(&workshop, settings, Some(&catalog));
         }
         Ok(Registry { workshop, current: RwLock::new(Arc::new(catalog)), changing: Mutex::new(()), hooks: Mutex::default() })
+    }
+
+    /// A registry of its own on the same engine and cache: nothing that is done with it shows in this one. Where the candidate of
+    /// `settings` has to be compiled, that is waited for, and its failure forgotten.
+    pub fn beside(&self, settings: &PluginSettings) -> Registry {
+        let workshop = self.workshop.clone();
+        let file = settings.candidate.as_deref().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+        let mut catalog = Catalog::settled(&workshop, settings, None);
+        while let (Some(builds), Some(digest)) = (&workshop.builds, catalog.compiling(&file)) {
+            builds.wait_for(&digest);
+            catalog = Catalog::settled(&workshop, settings, Some(&catalog));
+            builds.discard(&digest);
+        }
+        Registry { workshop, current: RwLock::new(Arc::new(catalog)), changing: Mutex::new(()), hooks: Mutex::default() }
     }
 
     /// What serves now. Take it once a unit of work.

@@ -22,6 +22,7 @@ use crate::status::{Entry, EntryState, Origin};
 use crate::wire::clip;
 
 /// What components are compiled and run with.
+#[derive(Clone)]
 pub(crate) struct Workshop {
     pub(crate) host: Arc<Host>,
     pub(crate) cache: Option<Arc<Cache>>,

@@ -40,6 +40,8 @@ pub struct App {
     pub pipeline: Pipeline,
     /// At most one verification of the journal at a time.
     pub audits: Arc<Semaphore>,
+    /// At most one plugin is tried out at a time.
+    pub previews: Arc<Semaphore>,
     /// Enrichers over stored rows.
     pub rows: RowQueue,
     /// Memory of answers.
@@ -67,8 +69,8 @@ impl App {
         let pipeline = Pipeline::new(store.clone(), plugins.registry(), pipeline_settings(&config.server)).map_err(StartError::Workers)?;
         let answers = Answers::new(config.server.max_answers_bytes());
         let rows = RowQueue::start(store.clone(), plugins.registry(), clock.clone()).map_err(StartError::Workers)?;
-        let audits = Arc::new(Semaphore::new(1));
-        Ok(App { started_at: clock.now(), config, clock, store, plugins, reports, pipeline, audits, rows, answers })
+        let (audits, previews) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1)));
+        Ok(App { started_at: clock.now(), config, clock, store, plugins, reports, pipeline, audits, previews, rows, answers })
     }
 
     /// Why events cannot be stored whole or read, if so: a write must come back, a row must be readable, and every masker that is on

@@ -6,6 +6,7 @@ mod diff;
 mod groups;
 mod ledger;
 mod opened;
+mod preview;
 mod said;
 mod table;
 
@@ -19,6 +20,7 @@ pub use diff::{Asked, Change, Diff, KeyTotals, Sides, detail, diff};
 pub use groups::{GroupChange, Groups};
 pub use ledger::Ledger;
 pub use opened::{Named, Opened, Version};
+pub use preview::{Preview, Previewed, preview};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]

@@ -19,7 +19,7 @@ use crate::journal::Journal;
 use crate::processing::try_events;
 pub(crate) use events::as_sent;
 pub use history::diff;
-use place::Place;
+pub(crate) use place::Place;
 
 /// What is run over what.
 #[derive(Clone, Debug)]

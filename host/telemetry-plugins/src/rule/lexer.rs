@@ -59,7 +59,7 @@ fn number(rest: &str) -> Result<(Word, usize), String> {
     let mut len = digits(rest);
     let mut is_real = false;
     let after = rest.get(len..).unwrap_or_default();
-    if after.starts_with('.') && after.bytes().nth(1).is_some_and(|byte| byte.is_ascii_digit()) {
+    if after.starts_with('.') && after.as_bytes().get(1).is_some_and(u8::is_ascii_digit) {
         is_real = true;
         len += 1 + digits(after.get(1..).unwrap_or_default());
     }

@@ -60,21 +60,33 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
-        if !is_json(request.headers()) {
-            return Err(ApiError::unsupported_media_type("the body must be sent as application/json"));
-        }
-        let body = request.into_body();
-        if body.size_hint().lower() > JSON_LIMIT as u64 {
-            return Err(ApiError::too_large("the body is larger than 1 MiB"));
-        }
-        let body = match axum::body::to_bytes(body, JSON_LIMIT).await {
-            Ok(body) => body,
-            Err(error) if BodyTimeout::caused(&error) => return Err(ApiError::body_timeout()),
-            Err(error) if reason(&error).contains("length limit") => return Err(ApiError::too_large("the body is larger than 1 MiB")),
-            Err(_) => return Err(ApiError::validation("the body broke off")),
-        };
-        serde_json::from_slice(&body).map(Json).map_err(|error| ApiError::field("body", error.to_string()))
+        json(request, JSON_LIMIT).await.map(Json)
     }
+}
+
+/// A JSON body of at most `limit` bytes, sent as `application/json`.
+///
+/// # Errors
+/// 400, 408, 413, 415.
+pub async fn json<T: DeserializeOwned>(request: Request, limit: usize) -> Result<T, ApiError> {
+    if !is_json(request.headers()) {
+        return Err(ApiError::unsupported_media_type("the body must be sent as application/json"));
+    }
+    let too_large = || match limit >> 20 {
+        0 => ApiError::too_large(format!("the body is larger than {limit} bytes")),
+        mib => ApiError::too_large(format!("the body is larger than {mib} MiB")),
+    };
+    let body = request.into_body();
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large());
+    }
+    let body = match axum::body::to_bytes(body, limit).await {
+        Ok(body) => body,
+        Err(error) if BodyTimeout::caused(&error) => return Err(ApiError::body_timeout()),
+        Err(error) if reason(&error).contains("length limit") => return Err(too_large()),
+        Err(_) => return Err(ApiError::validation("the body broke off")),
+    };
+    serde_json::from_slice(&body).map_err(|error| ApiError::field("body", error.to_string()))
 }
 
 /// Whether `Content-Type` says `application/json`, parameters aside.

@@ -16,6 +16,7 @@ pub mod openapi;
 pub mod overview;
 pub mod page;
 pub mod plugins;
+pub mod preview;
 pub mod quarantine;
 pub mod reports;
 pub mod sessions;

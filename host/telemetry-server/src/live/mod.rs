@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use telemetry_plugins::{Catalog, Compiler, PluginStatus, Registry};
+use telemetry_plugins::{Catalog, Compiler, PluginSettings, PluginStatus, Registry};
 
 use crate::config::PluginsConfig;
 use crate::journal::Journal;
@@ -102,12 +102,9 @@ impl LivePlugins {
     /// A sentence when a file of the operator's cannot be used: then nothing changes.
     pub fn reload(&self) -> Result<Arc<Catalog>, String> {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.config.settings() {
-            Ok(mut settings) => {
+        match self.settings() {
+            Ok(settings) => {
                 *self.trouble() = None;
-                settings.compiler.clone_from(&self.compiler);
-                settings.environment.clone_from(&self.environment);
-                settings.journal_key = self.journal.key();
                 let before = self.current().statuses();
                 let catalog = self.registry.reload(&settings);
                 changes::log(&before, &catalog.statuses());
@@ -120,6 +117,18 @@ impl LivePlugins {
                 Err(problem)
             }
         }
+    }
+
+    /// What plugins are loaded with now.
+    ///
+    /// # Errors
+    /// A sentence when a file of the operator's cannot be used.
+    pub fn settings(&self) -> Result<PluginSettings, String> {
+        let mut settings = self.config.settings()?;
+        settings.compiler.clone_from(&self.compiler);
+        settings.environment.clone_from(&self.environment);
+        settings.journal_key = self.journal.key();
+        Ok(settings)
     }
 
     /// [`LivePlugins::reload`], and what failed to compile is tried again.

@@ -1,18 +1,26 @@
-//! A folder for as long as a command runs.
+//! A folder for as long as something is tried.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context;
 use telemetry_model::Timestamp;
 
 /// An empty folder that goes with this value.
-pub(super) struct Place(PathBuf);
+pub(crate) struct Place(PathBuf);
 
 impl Place {
-    pub(super) fn new(now: Timestamp) -> anyhow::Result<Self> {
-        let path = std::env::temp_dir().join(format!("cylestio-run-{}-{}", std::process::id(), now.0));
+    pub(crate) fn new(now: Timestamp) -> anyhow::Result<Self> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("cylestio-run-{}-{}-{count}", std::process::id(), now.0));
         std::fs::create_dir(&path).with_context(|| format!("making `{}`", path.display()))?;
         Ok(Place(path))
+    }
+
+    /// A file in it.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
     }
 
     /// A database in it.

@@ -67,6 +67,25 @@ impl Snapshot {
         })
     }
 
+    /// The numbers of the last `limit` rows of `relation`, rising.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn last_rows(&self, relation: Relation, limit: u32) -> Result<Vec<i64>, StoreError> {
+        let sql = match relation {
+            Relation::Events => "select id from event_rows order by id desc limit ?1",
+            Relation::LlmCalls => "select id from llm_call_rows order by id desc limit ?1",
+            Relation::ToolExecutions => "select id from tool_execution_rows order by id desc limit ?1",
+            Relation::Sessions => "select rowid from session_rows order by rowid desc limit ?1",
+            Relation::SecurityAlerts => "select rowid from security_alert_rows order by rowid desc limit ?1",
+        };
+        let mut ids: Vec<i64> = self.read("read the last rows of a relation", |connection| {
+            connection.prepare_cached(sql)?.query_map([limit], |row| row.get(0))?.collect()
+        })?;
+        ids.reverse();
+        Ok(ids)
+    }
+
     /// The first and the last number of a row of `relation`; `None` when there is no row.
     ///
     /// # Errors

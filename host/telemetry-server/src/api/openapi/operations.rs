@@ -196,6 +196,20 @@ pub(super) const OPERATIONS: &[Operation] = &[
         )
     },
     Operation {
+        method: "post",
+        body: Some("{\"toml\": the text of a plugin} or {\"wasm\": a component as base64}"),
+        ..get(
+            "/v1/plugins/preview",
+            "previewPlugin",
+            "server",
+            "Tries a plugin that is not installed on the last 100 rows of its source; stores nothing but the journal's entry",
+            &[],
+            "plugin, kind, source, reads, writes, rows, outcomes, unreadable, items of row, outcome, values; a metric's report; last_failure, \
+             cpu_us, log",
+            &[400, 401, 403, 408, 409, 413, 415, 503],
+        )
+    },
+    Operation {
         method: "put",
         body: Some("{\"enabled\": true or false}"),
         ..get(
