@@ -35,3 +35,34 @@ fn the_drop_in_folder_is_made() {
     let server = Server::start_with(|config, folder| config.plugins.path = Some(folder.join("deep/er/plugins")));
     assert!(server.folder().join("deep/er/plugins").is_dir());
 }
+
+#[test]
+fn counters_are_told_to_prometheus() {
+    let server = Server::start_with(|_, folder| {
+        std::fs::write(folder.join("plugins/bro\"ken.wasm"), b"not a component").expect("a file");
+    });
+    server.accept(&crate::harness::golden()[0]);
+    let answer = server.get("/metrics");
+    assert_eq!(answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    for line in [
+        "# TYPE cylestio_plugin_rows_total counter\n",
+        "cylestio_plugin_rows_total{plugin=\"event-category\"} 1\n",
+        "cylestio_plugin_breaker_open{plugin=\"event-category\"} 0\n",
+        "cylestio_plugin_serving{plugin=\"event-category\"} 1\n",
+        "cylestio_plugin_serving{plugin=\"bro\\\"ken\"} 0\n",
+    ] {
+        assert!(answer.text.contains(line), "{line}{}", answer.text);
+    }
+    let lines = answer.text.lines().filter(|line| !line.starts_with('#'));
+    let mut names: Vec<_> = lines.map(|line| line.rsplit_once(' ').expect("a value").0).collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count, "no line comes twice");
+    assert!(
+        answer
+            .text
+            .lines()
+            .all(|line| line.starts_with('#') || line.rsplit_once(' ').is_some_and(|(_, value)| value.parse::<f64>().is_ok()))
+    );
+}

@@ -42,7 +42,7 @@ fn hostile() -> Vec<(String, Vec<u8>, End)> {
         ),
         (Guest::enricher("trap-storm", "(unreachable)"), End::LeftOut("`unreachable` instruction executed")),
         (
-            Guest::enricher("output-flood", "(drop (memory.grow (i32.const 800))) (i64.const 0)")
+            Guest::enricher("output-flood", "(if (i32.eqz (local.get $row)) (then (drop (memory.grow (i32.const 800))))) (i64.const 0)")
                 .with(answered, "(i32.store (i32.const 532) (i32.const 50000000))"),
             End::LeftOut("returned more than 8 MiB"),
         ),
@@ -142,6 +142,9 @@ fn meets_its_end(server: &Server, id: &str, bytes: &[u8], end: End) {
                 (Some(1), true)
             );
             assert!(degraded(server, id).is_some_and(|reason| reason.contains("its calls kept failing")), "{id}");
+            let scraped = server.get("/metrics").text;
+            let open = format!("cylestio_plugin_breaker_open{{plugin=\"{id}\"}} 1\n");
+            assert!(scraped.contains(&open) && scraped.contains("cylestio_plugin_breaker_open{plugin=\"healthy\"} 0\n"), "{scraped}");
             until("rows that are left out", || status(server, id)["counters"]["skipped_rows"].as_u64() > Some(0));
         }
         End::Refused(why) => assert!(degraded(server, id).is_some_and(|reason| reason.contains(why)), "{plugin}"),

@@ -81,11 +81,13 @@ impl Breaker {
         }
     }
 
-    /// A batch ended, of which so many rows failed alone.
-    pub(crate) fn batch(&mut self, now: Instant, failed_rows: usize) {
+    /// A batch of `rows` ended, of which so many failed alone. A few rows that all failed speak neither for nor against it.
+    pub(crate) fn batch(&mut self, now: Instant, failed_rows: usize, rows: usize) {
         self.close(now);
         if failed_rows <= BAD_ROWS {
-            self.bad_in_a_row = 0;
+            if failed_rows < rows {
+                self.bad_in_a_row = 0;
+            }
             self.on_trial &= failed_rows > 0 || self.is_open(now);
             return;
         }
@@ -153,14 +155,15 @@ mod tests {
         let start = Instant::now();
         let mut breaker = breaker(start);
         for _ in 0..4 {
-            breaker.batch(start, 9);
+            breaker.batch(start, 9, 1000);
+            breaker.batch(start, 8, 8);
         }
-        breaker.batch(start, 8);
+        breaker.batch(start, 8, 9);
         for _ in 0..4 {
-            breaker.batch(start, 1000);
+            breaker.batch(start, 1000, 1000);
         }
         assert!(!breaker.is_open(start));
-        breaker.batch(start, 9);
+        breaker.batch(start, 9, 1000);
         assert!(breaker.is_open(start + Duration::from_millis(29_999)));
         assert!(!breaker.is_open(start + Duration::from_secs(30)));
         assert_eq!(breaker.opened(), 1);
@@ -194,19 +197,19 @@ mod tests {
         let start = Instant::now();
         let after = |seconds: u64| start + Duration::from_secs(seconds);
         let mut breaker = breaker(start);
-        (0..5).for_each(|_| breaker.batch(start, 9));
+        (0..5).for_each(|_| breaker.batch(start, 9, 1000));
         assert!(breaker.is_open(after(29)) && !breaker.is_open(after(31)));
-        breaker.batch(after(31), 9);
+        breaker.batch(after(31), 9, 1000);
         assert!(breaker.is_open(after(60)) && !breaker.is_open(after(61)));
         // A lone bad row is none, and no end of the trial either; nor is what comes in late from before.
-        breaker.batch(after(40), 0);
+        breaker.batch(after(40), 0, 1000);
         breaker.call(after(62), 20 * MS, 1, true);
-        breaker.batch(after(62), 1);
+        breaker.batch(after(62), 1, 1000);
         assert!(!breaker.is_open(after(62)));
         breaker.call(after(63), 20 * MS, 1, true);
         assert!(breaker.is_open(after(92)) && !breaker.is_open(after(93)));
-        breaker.batch(after(94), 0);
-        breaker.batch(after(95), 1000);
+        breaker.batch(after(94), 0, 1000);
+        breaker.batch(after(95), 1000, 1000);
         breaker.call(after(95), 200 * MS, 1, true);
         assert!(!breaker.is_open(after(95)), "it went well in between");
         assert_eq!(breaker.opened(), 3);

@@ -84,12 +84,12 @@ fn run_cut(plugin: &Plugin, limits: &Limits, rows: &dyn Rows, cut: &[u32], task:
     match result {
         Ok(()) => {
             task.done(cut);
-            plugin.breaker().batch(Instant::now(), 0);
+            plugin.breaker().batch(Instant::now(), 0, cut.len());
         }
         // A batch of one was alone already, and had more time than a row run alone.
         Err(error) if cut.len() == 1 => {
             fail(plugin, cut, &error, task);
-            plugin.breaker().batch(Instant::now(), 1);
+            plugin.breaker().batch(Instant::now(), 1, 1);
         }
         Err(_) => run_alone(plugin, rows, cut, task),
     }
@@ -134,7 +134,7 @@ fn run_alone(plugin: &Plugin, rows: &dyn Rows, cut: &[u32], task: &mut dyn RowTa
             }
         }
     }
-    plugin.breaker().batch(Instant::now(), failed);
+    plugin.breaker().batch(Instant::now(), failed, cut.len());
 }
 
 /// One call; again when that may help.

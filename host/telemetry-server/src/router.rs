@@ -39,6 +39,7 @@ pub fn router(app: Arc<App>) -> Router {
 /// Routes without query parameters.
 fn plain() -> Router<Arc<App>> {
     Router::new()
+        .route("/metrics", get(api::exposition::exposition))
         .route("/v1/audit/verify", get(api::audit::verify))
         .route("/v1/overview", get(api::overview::overview))
         .route("/v1/plugins", get(api::plugins::list))

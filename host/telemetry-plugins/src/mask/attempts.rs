@@ -115,11 +115,11 @@ impl Attempts<'_> {
         let mut failures = Vec::new();
         let budget = |bytes: usize| base + 50_000 * rows.len() as u64 + by_bytes(bytes);
         match self.call(leaves, fresh, &places, budget, &mut failures) {
-            Ok(()) if places.len() == end - start => self.masker.plugin.breaker().batch(Instant::now(), 0),
+            Ok(()) if places.len() == end - start => self.masker.plugin.breaker().batch(Instant::now(), 0, rows.len()),
             // A row by itself was alone already, and had more time than a row run alone.
             Err(error) if rows.len() == 1 && places.len() == end - start => {
                 rows.iter().for_each(|row| self.failed_alone(*row, &error));
-                self.count(usize::from(error.is_plugins()), &mut failures);
+                self.count(usize::from(error.is_plugins()), 1, &mut failures);
             }
             // Some were left out for their senders' sake: their rows are looked at one by one.
             _ => self.run_alone(leaves, fresh, start, end, &rows, failures),
@@ -163,7 +163,7 @@ impl Attempts<'_> {
                 self.judge(&mut failures);
             }
         }
-        self.count(failed, &mut failures);
+        self.count(failed, rows.len(), &mut failures);
     }
 
     fn failed_alone(&mut self, row: u32, error: &CallError) {
@@ -174,11 +174,11 @@ impl Attempts<'_> {
         }
     }
 
-    /// A batch ended, of which so many rows failed alone.
-    fn count(&self, failed: usize, failures: &mut Vec<Failure>) {
+    /// A batch of `rows` ended, of which so many failed alone.
+    fn count(&self, failed: usize, rows: usize, failures: &mut Vec<Failure>) {
         self.judge(failures);
         let counted = if failed > 0 && self.agree() { failed } else { 0 };
-        self.masker.plugin.breaker().batch(Instant::now(), counted);
+        self.masker.plugin.breaker().batch(Instant::now(), counted, rows);
     }
 
     /// Counts failed calls against the masker when their senders agree.

@@ -7,6 +7,7 @@ pub mod answers;
 pub mod audit;
 pub mod error;
 pub mod events;
+pub mod exposition;
 pub mod extract;
 pub mod guard;
 pub mod health;

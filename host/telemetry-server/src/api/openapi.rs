@@ -10,6 +10,7 @@ use axum::Json;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+use super::exposition;
 use operations::{OPERATIONS, Operation};
 use parameters::Parameter;
 
@@ -56,7 +57,11 @@ fn build() -> Value {
 fn tell(operation: &Operation) -> Value {
     let (status, answer) = operation.answer;
     let mut responses = Map::new();
-    responses.insert(status.to_string(), json!({ "description": answer, "content": content(schemas::answer(operation.id)) }));
+    let told_as = match operation.path {
+        exposition::PATH => json!({ exposition::CONTENT_TYPE: { "schema": { "type": "string" } } }),
+        _ => content(schemas::answer(operation.id)),
+    };
+    responses.insert(status.to_string(), json!({ "description": answer, "content": told_as }));
     for status in operation.errors {
         responses.insert(status.to_string(), json!({ "$ref": "#/components/responses/Error" }));
     }

@@ -16,7 +16,7 @@ use crate::server::{StartError, Surroundings};
 use watch::{Scene, Teller, Watch};
 
 /// CPU time, in seconds, after which a small component is compiled where it holds up no other.
-const QUICK: u64 = 10;
+const QUICK: u64 = 3;
 
 /// The plugins of a running server.
 pub struct LivePlugins {

@@ -147,6 +147,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         COMPUTE,
     ),
     get("/v1/metrics/tokens", "tokens", "reports", "Tokens by model and in time", &[TOKENS, WINDOW], "Sums and series", COMPUTE),
+    get("/metrics", "exposition", "server", "Counters of plugins for Prometheus", &[], "Text of the exposition format", &[400, 401]),
     get("/v1/plugins", "listPlugins", "server", "Every plugin with its state", &[], "items, problem", &[400, 401]),
     get("/v1/plugins/{id}", "getPlugin", "server", "One plugin with its last log lines", &[ID], "The plugin", &[400, 401, 404]),
     get(
