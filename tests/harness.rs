@@ -132,6 +132,11 @@ impl Server {
         answer(self.agent.post(self.url(path)).content_type("application/json").send(body.as_ref()))
     }
 
+    /// Deletes, in the words that the admin rule wants.
+    pub fn delete(&self, path: &str) -> Answer {
+        answer(self.agent.delete(self.url(path)).header("content-type", "application/json").call())
+    }
+
     /// Puts JSON text.
     pub fn put(&self, path: &str, body: impl AsRef<[u8]>) -> Answer {
         answer(self.agent.put(self.url(path)).content_type("application/json").send(body.as_ref()))

@@ -123,6 +123,7 @@ const READS: &[&str] = &[
     "/v1/plugins/broken",
     "/v1/plugins/tool-loop",
     "/v1/plugins/tool-loop/jobs",
+    "/v1/plugins/tool-loop/jobs/1",
     "/v1/plugins/secret-scan/access",
     "/v1/plugins/secret-scan/access?event_id=3",
     "/v1/plugins/secret-scan/access?session_id=none",

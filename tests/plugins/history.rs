@@ -192,3 +192,58 @@ fn what_cannot_be_compared_is_said() {
     assert!(said("nobody", "prompt-size", Vec::new()).contains("nobody"));
     assert!(said("prompt-size", "prompt-size", vec![("group_by".into(), "model".into())]).contains("only a metric"));
 }
+
+#[test]
+fn a_replay_tells_what_a_plugin_gives_and_takes() {
+    let mut server = filled();
+    let asked = Asked { limit: 10, ..Asked::default() };
+    let run = |server: &Server, named: &Named| offline::replay(server.config(), named, &asked, &mut |_| true).expect("a replay");
+    let events = server.count("select count(*) from events") as u64;
+    let manifest = manifest("marker", "enricher", &[(INPUT, "integer")], &[(&mark("marker"), "integer")]);
+    let fails = "(if (i64.eq (local.get $n) (i64.const 1)) (then (unreachable))) (local.get $n)";
+    let replay = run(&server, &file(&server, "marker", &Guest::enricher("marker", fails).under(&manifest)));
+    let ones = server.count("select count(*) from attributes where key = 'llm.usage.input_tokens' and value = 1") as u64;
+    assert_eq!((replay.rows, replay.outcomes["ok"]), (events, events - ones));
+    assert_eq!((replay.failed_rows.len() as u64, replay.outcomes.get("trap").copied().unwrap_or(0)), (ones, ones));
+    assert_eq!(replay.gives[&mark("marker")], events - ones);
+    assert!(replay.call_ns_per_row.unwrap() > 0.0 && replay.total_ns_per_row >= replay.call_ns_per_row);
+    assert!(replay.peak_memory_bytes >= 65_536 && replay.peak_memory_bytes <= replay.memory_limit_bytes.unwrap() as u64);
+    assert!(replay.to_string().contains("peak memory"));
+    let calls = server.count("select count(*) from llm_calls") as u64;
+    let latency = run(&server, &Named::Id("latency".to_owned()));
+    assert_eq!((latency.rows, latency.gives["p95_ms"]), (calls, 1));
+    let sizes = run(&server, &Named::Id("prompt-size".to_owned()));
+    assert_eq!((sizes.rows, sizes.outcomes["ok"]), (calls, calls));
+    assert_eq!(run(&server, &Named::Id("secret-masker".to_owned())).outcomes["ok"], events);
+    assert_eq!(run(&server, &Named::Id("event-envelope".to_owned())).outcomes["ok"], events);
+    assert_eq!(server.count("select count(*) from row_queue"), 0);
+    server.restart();
+    let audit = server.get("/v1/audit/verify").json;
+    assert_eq!(audit["holds"], true, "{audit}");
+}
+
+#[test]
+fn a_run_takes_calls_and_executions_too() {
+    let server = filled();
+    let wasm = |id: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../plugins/{id}/{id}.wasm"));
+    let mut config = server.config().clone();
+    config.plugins.replaced = vec!["prompt-size".into(), "tool-loop".into()];
+    let run = |id: &str, input: Option<PathBuf>| {
+        let mut lines = Vec::new();
+        let run = offline::OfflineRun { file: wasm(id), input, query: Vec::new() };
+        offline::run(&config, &run, &mut lines).expect("it runs");
+        let text = String::from_utf8(lines).unwrap();
+        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>()
+    };
+    let events = server.folder().join("events.ndjson");
+    std::fs::write(&events, golden().iter().map(|event| format!("{event}\n")).collect::<String>()).unwrap();
+    for (id, rows, key) in [("prompt-size", "llm_calls", "prompt.messages"), ("tool-loop", "tool_executions", "tool.loop")] {
+        let stored = run(id, None);
+        assert_eq!(stored.len() as i64, server.count(&format!("select count(*) from {rows}")), "{id}");
+        let set = stored.iter().filter(|line| line["set"].get(key).is_some()).count() as i64;
+        assert_eq!(set, server.count(&format!("select count(*) from row_attributes where key = '{key}'")), "{id}");
+        assert!(stored.iter().all(|line| line["outcome"] == "ok" && line["row"]["relation"] == rows));
+        let said = |lines: &[Value]| lines.iter().map(|line| line["set"].clone()).collect::<Vec<_>>();
+        assert_eq!(said(&run(id, Some(events.clone()))), said(&stored), "{id}");
+    }
+}

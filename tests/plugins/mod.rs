@@ -3,6 +3,7 @@
 //! Whatever a plugin is or does, [`goes_on`] holds: the server is healthy, takes and keeps every event, and the shipped
 //! enricher writes on each.
 
+mod backfill;
 mod canary;
 mod contract;
 mod enrichers;

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use crate::harness::{Server, golden};
 
 /// In whose folder the child of [`a_kill_loses_and_doubles_nothing`] runs.
-const FOLDER: &str = "ROWS_TEST_FOLDER";
+pub(super) const FOLDER: &str = "ROWS_TEST_FOLDER";
 
 /// Waits until no row waits.
-fn settle(server: &Server) {
+pub(super) fn settle(server: &Server) {
     while server.count("select count(*) from row_queue") > 0 {
         std::thread::yield_now();
     }

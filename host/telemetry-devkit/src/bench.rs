@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value as Json, json};
 use telemetry_model::Rows as _;
-use telemetry_plugins::PluginKind;
+use telemetry_plugins::{Leaf, PluginKind};
 
 use crate::found::{FindError, Found, find};
 use crate::rows::JsonRows;
@@ -57,9 +57,6 @@ pub enum BenchError {
     /// There are no rows to measure with.
     #[error("no case has a row to measure with")]
     NoRows,
-    /// A masker sees a text once: it has no cost a row.
-    #[error("a masker is not measured by rows")]
-    Masker,
     /// The component fails.
     #[error(transparent)]
     Trial(#[from] TrialError),
@@ -78,9 +75,6 @@ pub fn bench(place: &Path, cache: &CompileCache, cpu: CpuTime<'_>) -> Result<Bil
     let parameters = cases.first().map(|case| case.parameters.clone()).unwrap_or_default();
     let rows: Vec<Json> = cases.into_iter().flat_map(|case| case.rows).collect();
     let trial = Trial::load(&file, &setup, cache)?;
-    if trial.kind() == PluginKind::Masker {
-        return Err(BenchError::Masker);
-    }
     if rows.is_empty() {
         return Err(BenchError::NoRows);
     }
@@ -100,7 +94,7 @@ fn cost(trial: &Trial, rows: &[Json], parameters: &Map<String, Json>, cpu: CpuTi
     let mut memory_bytes = 0;
     for size in BATCHES {
         let batch: Vec<Json> = rows.iter().cycle().take(size).cloned().collect();
-        let batch = trial.rows(&batch)?;
+        let batch = Batch::of(trial, &batch)?;
         let mut failed = None;
         let ns = median(cpu, || match work(trial, &batch, parameters) {
             Ok(memory) => memory_bytes = memory.max(memory_bytes),
@@ -110,8 +104,8 @@ fn cost(trial: &Trial, rows: &[Json], parameters: &Map<String, Json>, cpu: CpuTi
             return Err(error);
         }
         row_ns.push((size, ns / size as f64));
-        if trial.kind() != PluginKind::Metric {
-            memory_bytes = parts(trial)?.memory(&batch).map_err(|error| failure(&error))?;
+        if let (Batch::Rows(rows), false) = (&batch, trial.kind() == PluginKind::Metric) {
+            memory_bytes = parts(trial)?.memory(rows).map_err(|error| failure(&error))?;
         }
     }
     let parts = parts(trial)?;
@@ -123,8 +117,27 @@ fn cost(trial: &Trial, rows: &[Json], parameters: &Map<String, Json>, cpu: CpuTi
     Ok(Cost { row_ns, instance_ns, configure_ns: (configured - instance_ns).max(0.0), memory_bytes })
 }
 
-/// One unit of work as a server does it; gives a metric's memory.
-fn work(trial: &Trial, rows: &JsonRows, parameters: &Map<String, Json>) -> Result<usize, TrialError> {
+/// Rows of one call; a masker's are strings, none of which was seen before.
+enum Batch<'r> {
+    Rows(JsonRows),
+    Leaves(Vec<Leaf<'r>>),
+}
+
+impl<'r> Batch<'r> {
+    fn of(trial: &Trial, rows: &'r [Json]) -> Result<Self, TrialError> {
+        match trial.kind() {
+            PluginKind::Masker => crate::leaves::read_all(rows).map(Batch::Leaves),
+            _ => trial.rows(rows).map(Batch::Rows),
+        }
+    }
+}
+
+/// One unit of work as a server does it; gives a metric's and a masker's memory.
+fn work(trial: &Trial, batch: &Batch<'_>, parameters: &Map<String, Json>) -> Result<usize, TrialError> {
+    let rows = match batch {
+        Batch::Leaves(leaves) => return parts(trial)?.mask(leaves).map_err(|error| failure(&error)),
+        Batch::Rows(rows) => rows,
+    };
     match trial.kind() {
         PluginKind::Validator => drop(trial.catalog().validate(rows)),
         PluginKind::Metric => {
@@ -174,7 +187,8 @@ impl Bill {
 
 impl fmt::Display for Bill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} ({}); CPU time, medians; `empty` reads the same and does nothing\n", self.id, self.kind.as_str())?;
+        let row = if self.kind == PluginKind::Masker { "; a row is a string that was not seen before" } else { "" };
+        writeln!(f, "{} ({}); CPU time, medians; `empty` reads the same and does nothing{row}\n", self.id, self.kind.as_str())?;
         writeln!(f, "{:<28}{:>12}{:>12}", "", "plugin", "empty")?;
         for ((size, own), (_, empty)) in self.own.row_ns.iter().zip(&self.empty.row_ns) {
             writeln!(f, "{:<28}{own:>9.0} ns{empty:>9.0} ns", format!("a row, batch of {size}"))?;

@@ -11,7 +11,7 @@ use crate::trial::TrialError;
 /// # Errors
 /// Names a leaf without a text, and one that the masker fails on.
 pub(crate) fn masked(catalog: &Catalog, rows: &[Json]) -> Result<Vec<Json>, TrialError> {
-    let leaves: Vec<Leaf<'_>> = (0..).zip(rows).map(|(row, leaf)| read(row, leaf)).collect::<Result<_, _>>()?;
+    let leaves = read_all(rows)?;
     let sources: Vec<u64> = (0..rows.len() as u64).collect();
     let mut masking = catalog.mask(&sources);
     let found = masking.leaves(&leaves);
@@ -27,6 +27,14 @@ pub(crate) fn masked(catalog: &Catalog, rows: &[Json]) -> Result<Vec<Json>, Tria
         spans.iter().rev().for_each(|span| text.replace_range(span.start as usize..span.end as usize, &span.replacement));
     }
     Ok(texts.into_iter().map(|text| json!(text)).collect())
+}
+
+/// The leaves that `rows` name.
+///
+/// # Errors
+/// Names one without a text.
+pub(crate) fn read_all(rows: &[Json]) -> Result<Vec<Leaf<'_>>, TrialError> {
+    (0..).zip(rows).map(|(row, leaf)| read(row, leaf)).collect()
 }
 
 fn read(row: u32, leaf: &Json) -> Result<Leaf<'_>, TrialError> {

@@ -8,6 +8,7 @@ mod attempts;
 mod columns;
 mod join;
 mod keyed;
+mod once;
 mod seen;
 mod sources;
 
@@ -24,6 +25,7 @@ use crate::runs::Outcomes;
 use crate::settings::Limits;
 use attempts::Attempts;
 use keyed::Keys;
+pub(crate) use once::mask_once;
 use seen::Seen;
 use sources::Sources;
 

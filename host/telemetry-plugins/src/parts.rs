@@ -4,6 +4,7 @@ use telemetry_model::{Batch, Rows};
 
 use crate::call::{CallError, Live};
 use crate::manifest::PluginKind;
+use crate::mask::{Leaf, mask_once};
 use crate::plugin::Plugin;
 use crate::project::{project, recycle};
 
@@ -51,6 +52,14 @@ impl<'a> Parts<'a> {
     /// How it failed.
     pub fn enrich(&self, batch: &Batch) -> Result<Batch, CallError> {
         self.0.callee.fresh(BUDGET, |live| self.0.enrich(live, batch)).0
+    }
+
+    /// A masker's answer of a fresh instance, checked: whatever was seen before. Gives the instance's linear memory, bytes.
+    ///
+    /// # Errors
+    /// How it failed.
+    pub fn mask(&self, leaves: &[Leaf<'_>]) -> Result<usize, CallError> {
+        mask_once(self.0, leaves, BUDGET)
     }
 
     /// Linear memory of a fresh instance that has worked on all rows, bytes; of a kind that takes none, of one that is configured.

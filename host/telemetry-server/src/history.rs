@@ -4,9 +4,11 @@
 mod alone;
 mod diff;
 mod groups;
+mod jobs;
 mod ledger;
 mod opened;
 mod preview;
+mod replay;
 mod said;
 mod table;
 
@@ -18,9 +20,11 @@ use crate::analysis::params::InvalidParams;
 
 pub use diff::{Asked, Change, Diff, KeyTotals, Sides, detail, diff};
 pub use groups::{GroupChange, Groups};
+pub use jobs::{job_json, whole_job};
 pub use ledger::Ledger;
 pub use opened::{Named, Opened, Version};
 pub use preview::{Preview, Previewed, preview};
+pub use replay::{FailedRow, Replay, RowLine, lines, replay};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]

@@ -1,9 +1,11 @@
 //! One plugin over a file of events or over a database, with no server: what it gives, line by line.
 
+mod backfill;
 mod events;
 mod history;
 mod place;
 mod report;
+mod rows;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,14 +13,16 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use telemetry_model::{Clock, time::SystemClock};
-use telemetry_plugins::{Catalog, Origin, PluginKind, PluginState, Registry};
+use telemetry_plugins::{Catalog, Origin, PluginKind, PluginState, PluginStatus, Registry};
 use telemetry_store::Store;
 
 use crate::config::Config;
+use crate::history::Opened;
 use crate::journal::Journal;
 use crate::processing::try_events;
+pub use backfill::{backfill, cancel};
 pub(crate) use events::as_sent;
-pub use history::diff;
+pub use history::{diff, replay};
 pub(crate) use place::Place;
 
 /// What is run over what.
@@ -33,7 +37,7 @@ pub struct OfflineRun {
 }
 
 /// Runs the plugin as a server with `config` would, and writes a JSON object a line: for each event what a validator, enricher or masker
-/// says of it, for each group what a metric does.
+/// says of it, for each model call or tool execution what an enricher of those does, for each group what a metric does.
 ///
 /// # Errors
 /// When the component would not load, or events or database cannot be read.
@@ -43,7 +47,8 @@ pub fn run(config: &Config, run: &OfflineRun, out: &mut dyn Write) -> anyhow::Re
     let stored = if run.input.is_none() { Some(existing(config)?) } else { None };
     settings.journal_key = stored.as_ref().filter(|_| config.plugins.journal).map(|store| store.digest_key().clone());
     let plugins = Arc::new(Registry::open(&settings, || ())?);
-    let (id, kind) = serving(&plugins.current(), &run.file)?;
+    let (status, kind) = serving(&plugins.current(), &run.file)?;
+    let id = status.id.clone();
     if kind != PluginKind::Metric && !run.query.is_empty() {
         bail!("only a metric takes parameters of a report, `{id}` is of kind {}", kind.as_str());
     }
@@ -69,6 +74,12 @@ pub fn run(config: &Config, run: &OfflineRun, out: &mut dyn Write) -> anyhow::Re
         store.close();
         return print(out, report?);
     }
+    if status.source != Some("events") && kind == PluginKind::Enricher {
+        let given = run.input.as_ref().map(|input| events::of_file(input)).transpose();
+        let lines = given.and_then(|events| rows::of(&store, Opened { registry: plugins, status }, events, clock));
+        store.close();
+        return print(out, lines?);
+    }
     let given = match &run.input {
         Some(input) => events::of_file(input),
         None => events::of_store(&store),
@@ -78,20 +89,13 @@ pub fn run(config: &Config, run: &OfflineRun, out: &mut dyn Write) -> anyhow::Re
     print(out, tried?)
 }
 
-/// Id and kind of the plugin in `file`.
-fn serving(catalog: &Catalog, file: &Path) -> anyhow::Result<(String, PluginKind)> {
+/// The plugin in `file`, and what it is.
+fn serving(catalog: &Catalog, file: &Path) -> anyhow::Result<(PluginStatus, PluginKind)> {
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let status = catalog.statuses().into_iter().find(|status| status.origin == Origin::File(name.clone()));
     let status = status.with_context(|| format!("`{}` was not looked at", file.display()))?;
     match (status.state, status.kind) {
-        (PluginState::Serving, Some(PluginKind::Enricher)) if status.source != Some("events") => {
-            bail!(
-                "`{}` enriches {}, which are there after the commit: `plugin test` and a backfill show what it gives",
-                status.id,
-                status.source.unwrap_or_default()
-            )
-        }
-        (PluginState::Serving, Some(kind)) => Ok((status.id, kind)),
+        (PluginState::Serving, Some(kind)) => Ok((status, kind)),
         (PluginState::SwitchedOff, _) => bail!("`{}` is switched off", status.id),
         _ => {
             let grant = status.grant.map(|lines| format!("\n\nThese lines in the grants would allow it:\n\n{lines}")).unwrap_or_default();

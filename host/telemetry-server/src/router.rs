@@ -45,6 +45,7 @@ fn plain() -> Router<Arc<App>> {
         .route("/v1/plugins", get(api::plugins::list))
         .route("/v1/plugins/{id}", get(api::plugins::one))
         .route("/v1/plugins/{id}/jobs", get(api::jobs::list).post(api::jobs::create).delete(api::jobs::cancel))
+        .route("/v1/plugins/{id}/jobs/{job}", get(api::jobs::one))
         .route("/v1/quarantine/{id}", get(api::quarantine::entry))
         .route("/v1/reports", get(api::reports::list))
         .route_layer(from_fn(api::extract::no_parameters))

@@ -27,6 +27,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../../migrations/0006_journal.sql")),
     M::up(include_str!("../../../migrations/0007_row_enrichment.sql")),
     M::up(include_str!("../../../migrations/0008_journal_lookups.sql")),
+    M::up(include_str!("../../../migrations/0009_job_rows.sql")),
 ];
 
 /// An open, migrated file and the right to write to it.

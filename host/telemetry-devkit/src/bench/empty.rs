@@ -27,7 +27,7 @@ pub(super) fn of(manifest: &Manifest) -> Result<Vec<u8>, String> {
     for read in &manifest.reads {
         text += &format!("[[reads]]\nfield = {}\ntype = \"{}\"\n", toml::Value::from(read.field.to_string()), read.ty.as_str());
     }
-    if manifest.kind != PluginKind::Validator {
+    if !matches!(manifest.kind, PluginKind::Validator | PluginKind::Masker) {
         text += "[[writes]]\nkey = \"empty\"\ntype = \"boolean\"\n";
     }
     let note = BuildNote { toolchain: String::new(), source_sha256: String::new(), sdk: String::new() };
@@ -59,6 +59,7 @@ fn module(kind: PluginKind) -> Vec<u8> {
             code.local_get(0);
         })
     };
+    let no_span: &dyn Fn(&mut InstructionSink<'_>) = &|code| found_nothing(code);
     let absent_of_groups: &dyn Fn(&mut InstructionSink<'_>) = &|code| {
         absent(code, &|code| {
             code.global_get(1);
@@ -88,12 +89,28 @@ fn module(kind: PluginKind) -> Vec<u8> {
             exports.push(export(5, format!("{interface}#[dtor]accumulator"), dropped));
         }
         kind => {
-            let (name, body) = if kind == PluginKind::Validator { ("validate", nothing) } else { ("enrich", absent_of_rows) };
+            let (name, body) = match kind {
+                PluginKind::Validator => ("validate", nothing),
+                PluginKind::Masker => ("mask", no_span),
+                _ => ("enrich", absent_of_rows),
+            };
             exports.push(export(1, format!("{interface}#configure"), nothing));
             exports.push(export(3, format!("{interface}#{name}"), body));
         }
     }
     assemble(&imports, &exports, u32::from(is_metric))
+}
+
+/// The columns of a masker's answer without a row: three integers, a text with its one offset.
+fn found_nothing(code: &mut InstructionSink<'_>) {
+    let mut store = |place: i32, value: i32| {
+        code.i32_const(place).i32_const(value).i32_store(word(0));
+    };
+    for (column, kind) in (0..).zip([2, 2, 2, 5]) {
+        [kind, 0, 0].into_iter().zip([0, 4, 8]).for_each(|(value, at)| store(COLUMN + 12 * column + at, value));
+    }
+    [0, COLUMN, 4, ZEROS, 8].into_iter().zip([4, 8, 12, 16, 20]).for_each(|(value, at)| store(ANSWER + at, value));
+    code.i32_const(ANSWER);
 }
 
 /// One boolean column without a value, in as many rows as `rows` gives.

@@ -9,12 +9,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use telemetry_model::Timestamp;
 use telemetry_model::query::Window;
-use telemetry_store::{JobChange, StoreError, StoredJob, SubmitError};
+use telemetry_store::{JobChange, StoreError, SubmitError};
 use tokio::sync::oneshot;
 
 use super::extract::{self, Path};
 use super::{ApiError, blocking};
 use crate::app::App;
+use crate::history::{job_json, whole_job};
 use crate::live::find;
 
 /// What a job is asked to do.
@@ -36,6 +37,21 @@ pub struct Asked {
 pub async fn list(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
     known(&app, &id)?;
     jobs(&app, id).await
+}
+
+/// One job, with the rows that stand apart: those on which the plugin had not run well before.
+///
+/// # Errors
+/// 404 when there is no plugin of that id, or it has no such job.
+pub async fn one(State(app): State<Arc<App>>, Path((id, number)): Path<(String, i64)>) -> Result<Json<Value>, ApiError> {
+    known(&app, &id)?;
+    let (store, plugin) = (app.store.clone(), id.clone());
+    let job = blocking(move || {
+        let snapshot = store.snapshot()?;
+        let job = snapshot.jobs(&plugin)?.into_iter().find(|job| job.id == number);
+        job.map(|job| whole_job(&snapshot, &job)).transpose()
+    });
+    job.await?.map(Json).ok_or_else(|| ApiError::not_found(format!("`{id}` has no job {number}")))
 }
 
 /// Makes a job that runs the enricher over the stored rows of its source in a window. It goes on after a restart.
@@ -62,7 +78,7 @@ pub async fn create(
     change(&app, JobChange::Create { plugin_id: id.as_str().into(), relation, window, now, id: Arc::clone(&made) }).await?;
     let (store, number) = (app.store.clone(), made.load(Ordering::Acquire));
     let job = blocking(move || Ok::<_, StoreError>(store.snapshot()?.jobs(&id)?.into_iter().find(|job| job.id == number))).await?;
-    Ok(Json(job.map_or(Value::Null, |job| shown(&job))))
+    Ok(Json(job.map_or(Value::Null, |job| job_json(&job))))
 }
 
 /// Cancels the plugin's running jobs. What they stored so far stays.
@@ -86,7 +102,7 @@ fn known(app: &App, id: &str) -> Result<(), ApiError> {
 async fn jobs(app: &Arc<App>, id: String) -> Result<Json<Value>, ApiError> {
     let store = app.store.clone();
     let jobs = blocking(move || store.snapshot()?.jobs(&id)).await?;
-    Ok(Json(json!({ "items": jobs.iter().map(shown).collect::<Vec<_>>() })))
+    Ok(Json(json!({ "items": jobs.iter().map(job_json).collect::<Vec<_>>() })))
 }
 
 async fn change(app: &App, change: JobChange) -> Result<(), ApiError> {
@@ -116,30 +132,4 @@ impl Asked {
             _ => Ok(window),
         }
     }
-}
-
-/// Rows a second and the seconds that remain, while it runs and has done some.
-fn shown(job: &StoredJob) -> Value {
-    let seconds = (job.updated_at.0.saturating_sub(job.created_at.0)) as f64 / 1e9;
-    let rate = (job.done > 0 && seconds > 0.0).then(|| job.done as f64 / seconds);
-    let remaining = rate.filter(|_| job.state == "running").map(|rate| (job.total - job.done).max(0) as f64 / rate);
-    json!({
-        "id": job.id.to_string(),
-        "plugin_id": job.plugin_id,
-        "kind": job.kind,
-        "source": job.relation.as_str(),
-        "from_time": job.from,
-        "to_time": job.to,
-        "state": job.state,
-        "reason": job.reason,
-        "total": job.total,
-        "done": job.done,
-        "changed": job.changed,
-        "apart": job.apart,
-        "failed": job.failed,
-        "rate_per_s": rate,
-        "remaining_s": remaining,
-        "created_at": job.created_at,
-        "updated_at": job.updated_at,
-    })
 }

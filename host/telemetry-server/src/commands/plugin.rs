@@ -1,5 +1,6 @@
 //! `cylestio-server plugin ..`: what a plugin's author and its operator run. None of it needs a server or a database.
 
+mod backfill;
 mod bench;
 mod build;
 mod check;
@@ -8,6 +9,7 @@ mod grant;
 mod inspect;
 mod lock;
 mod new;
+mod replay;
 mod run;
 mod test;
 
@@ -84,6 +86,10 @@ pub enum PluginAction {
     },
     /// Shows which stored rows, and which values of a metric, would change with another version of a plugin
     Diff(diff::DiffArguments),
+    /// Runs an enricher over the rows that are stored, and stores what it gives
+    Backfill(backfill::BackfillArguments),
+    /// Tries a plugin on the rows that are stored: what it gives, how long it takes, how much memory; nothing is stored
+    Replay(replay::ReplayArguments),
     /// Shows what a component asks for, and grants it after you confirm
     Grant {
         /// The component
@@ -123,6 +129,8 @@ pub fn run(action: &PluginAction, config: &dyn Fn() -> Result<Config, ConfigErro
         PluginAction::Run { file, input, group_by, parameters } => {
             run::run(file, input.as_deref(), group_by.as_deref(), parameters, &config()?)
         }
+        PluginAction::Backfill(arguments) => backfill::run(arguments, &config()?),
+        PluginAction::Replay(arguments) => replay::run(arguments, &config()?),
         PluginAction::Diff(arguments) => diff::run(arguments, &config()?),
         PluginAction::Grant { file, fields, yes } => grant::run(file, fields, *yes, &config()?),
         PluginAction::Lock => lock::run(&config()?),

@@ -25,6 +25,14 @@ impl Progress {
         true
     }
 
+    /// So many are done, and what is said of it.
+    pub(super) fn tell_of(&mut self, done: u64, line: &str) {
+        if self.is_shown {
+            self.told = done.max(1);
+            let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
+        }
+    }
+
     /// Takes the line away.
     pub(super) fn end(&self) {
         if self.told > 0 {

@@ -209,7 +209,9 @@ impl Work<'_> {
     fn metrics(&mut self) -> Result<(), HistoryError> {
         let metric = |opened: &Opened| opened.catalog().metric(opened.id()).map_err(|error| HistoryError::Unknown(error.to_string()));
         let metrics = Sides { old: metric(&self.plugins.old)?, new: metric(&self.plugins.new)? };
-        let requests = self.requests(&metrics)?;
+        let mut asked = requests(&[&metrics.old, &metrics.new], self.asked, self.ledger.time())?;
+        let (Some(new), Some(old)) = (asked.pop(), asked.pop()) else { return Ok(()) };
+        let requests = Sides { old, new };
         let relation = self.plugins.old.source();
         let query = |metric: &Metric, request: &ReportRequest| {
             let mut query = row_query(metric.spec(), request);
@@ -238,30 +240,6 @@ impl Work<'_> {
         let both = Sides { old: (metrics.old, requests.old), new: (metrics.new, requests.new) };
         self.diff.groups = Some(groups(self.snapshot, both, self.asked.limit, self.ledger)?);
         Ok(())
-    }
-
-    /// The request of a report for each: what only one of them has as a parameter, only that one is asked with.
-    fn requests(&self, metrics: &Sides<Arc<Metric>>) -> Result<Sides<ReportRequest>, HistoryError> {
-        let mut settings: Vec<Setting> = Vec::new();
-        for metric in [&metrics.old, &metrics.new] {
-            for (name, parameter) in metric.spec().parameters.parameters() {
-                if settings.iter().all(|known| *known.name != **name) {
-                    settings.push(Setting { name: name.as_str().into(), ty: parameter.ty });
-                }
-            }
-        }
-        let mut query = self.asked.query.clone();
-        let window = [("from_time", self.asked.window.from), ("to_time", self.asked.window.to)];
-        query.extend(window.into_iter().filter_map(|(name, time)| Some((name.to_owned(), time?.to_string()))));
-        let request = |metric: &Metric| {
-            let spec = metric.spec();
-            let read = ReportRequest::read(&query, spec.source, &settings, Manner::REPORT, self.ledger.time())?;
-            let known = spec.parameters.parameters();
-            let is_known = |name: &String| known.iter().any(|(known, _)| known.as_str() == name);
-            let parameters: Map<_, _> = read.parameters.clone().into_iter().filter(|(name, _)| is_known(name)).collect();
-            Ok::<_, HistoryError>(ReportRequest { parameters, ..read })
-        };
-        Ok(Sides { old: request(&metrics.old)?, new: request(&metrics.new)? })
     }
 
     fn tell(&mut self) -> Result<(), HistoryError> {
@@ -301,6 +279,27 @@ impl Work<'_> {
         }
         Ok(())
     }
+}
+
+/// The request of a report for each metric: what only one of them has as a parameter, only that one is asked with.
+pub(super) fn requests(metrics: &[&Arc<Metric>], asked: &Asked, now: Timestamp) -> Result<Vec<ReportRequest>, HistoryError> {
+    let mut settings: Vec<Setting> = Vec::new();
+    for (name, parameter) in metrics.iter().flat_map(|metric| metric.spec().parameters.parameters()) {
+        if settings.iter().all(|known| *known.name != **name) {
+            settings.push(Setting { name: name.as_str().into(), ty: parameter.ty });
+        }
+    }
+    let mut query = asked.query.clone();
+    let window = [("from_time", asked.window.from), ("to_time", asked.window.to)];
+    query.extend(window.into_iter().filter_map(|(name, time)| Some((name.to_owned(), time?.to_string()))));
+    let request = |metric: &&Arc<Metric>| {
+        let spec = metric.spec();
+        let read = ReportRequest::read(&query, spec.source, &settings, Manner::REPORT, now)?;
+        let known = spec.parameters.parameters();
+        let parameters: Map<_, _> = read.parameters.clone().into_iter().filter(|(name, _)| known.contains_key(name)).collect();
+        Ok(ReportRequest { parameters, ..read })
+    };
+    metrics.iter().map(request).collect()
 }
 
 impl KeyTotals {

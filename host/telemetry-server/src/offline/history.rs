@@ -9,7 +9,7 @@ use telemetry_store::{EntryKind, Store};
 
 use super::existing;
 use crate::config::Config;
-use crate::history::{self, Asked, Diff, HistoryError, Ledger, Named, Opened, Sides};
+use crate::history::{self, Asked, Diff, HistoryError, Ledger, Named, Opened, Replay, Sides};
 use crate::journal::Journal;
 
 /// What would change in the configured database with `new` in the place of `old`. `progress` is told how many rows are done.
@@ -33,6 +33,28 @@ pub fn diff(config: &Config, old: &Named, new: &Named, asked: &Asked, progress: 
         // What was handed over is told, also when it failed.
         ledger.finish()?;
         diff.map_err(told)
+    };
+    let done = done();
+    store.close();
+    done
+}
+
+/// What a plugin gives for the stored rows of the configured database, and what it takes. `progress` is told how many rows are done.
+///
+/// # Errors
+/// As [`diff`].
+pub fn replay(config: &Config, named: &Named, asked: &Asked, progress: &mut dyn FnMut(u64) -> bool) -> anyhow::Result<Replay> {
+    let store = existing(config)?;
+    let mut done = || {
+        let plugin = Opened::open(&settings(config, &store)?, named, None).map_err(told)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        note(config, &store, &clock, "plugin replay", &[&plugin])?;
+        let snapshot = store.snapshot()?;
+        let detail = history::detail("plugin replay", &[&plugin]);
+        let mut ledger = Ledger::new(&store, &snapshot, EntryKind::Offline, clock.now(), &detail)?;
+        let replay = history::replay(&snapshot, &plugin, asked, &mut ledger, progress);
+        ledger.finish()?;
+        replay.map_err(told)
     };
     let done = done();
     store.close();

@@ -9,6 +9,7 @@ use super::Snapshot;
 use super::documents::{Documents, EventDocuments};
 use super::events::{AttributeMap, StoredEvent, json};
 use super::provenance::{Provenance, provenance};
+use super::references::RowReference;
 use crate::error::StoreError;
 
 /// A row that waits.
@@ -64,6 +65,8 @@ pub struct StoredJob {
     pub apart: i64,
     /// Rows on which it failed now.
     pub failed: i64,
+    /// Rows on which this very version had run well before and that have other values now.
+    pub unequal: i64,
     /// `running`, `done`, `cancelled` or `failed`.
     pub state: String,
     /// Why it failed.
@@ -150,6 +153,20 @@ impl Snapshot {
         })
     }
 
+    /// The rows of a job on which its plugin had not run well before, those it had failed on first: how it had fared, `None` when it had
+    /// not run. At most 1,000 of each sort are known.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn job_apart(&self, job: &StoredJob) -> Result<Vec<(RowReference, Option<String>)>, StoreError> {
+        let rows = self.read("read the rows of a job that stand apart", |connection| {
+            let sql = "select row, outcome from job_rows where job = ? order by outcome is null, row";
+            let mut statement = connection.prepare_cached(sql)?;
+            statement.query_map([job.id], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?.collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        rows.into_iter().map(|(row, outcome)| Ok((self.row_reference(job.relation, row)?, outcome))).collect()
+    }
+
     /// The first job that runs.
     ///
     /// # Errors
@@ -221,7 +238,7 @@ fn row_statements(relation: Relation) -> (&'static str, &'static str) {
 fn job_sql(condition: &'static str) -> String {
     format!(
         "select id, plugin_id, kind, relation, from_time, to_time, total, done, changed, apart, failed, state, reason, created_at,
-                updated_at, last_row, cursor_time, cursor_row
+                updated_at, last_row, cursor_time, cursor_row, unequal
          from jobs where {condition}"
     )
 }
@@ -249,6 +266,7 @@ fn job(row: &Row<'_>) -> rusqlite::Result<StoredJob> {
         reason: row.get(12)?,
         created_at: Timestamp(row.get(13)?),
         updated_at: Timestamp(row.get(14)?),
+        unequal: row.get(18)?,
         last_row: row.get(15)?,
         cursor,
     })

@@ -48,12 +48,16 @@ pub(crate) fn is_running(connection: &Connection, step: &JobStep) -> Result<bool
         .query_row([step.job], |row| row.get(0))
 }
 
+/// Rows apart that are kept of each sort.
+const MOST_APART: i64 = 1_000;
+
 /// Moves the job on.
-pub(crate) fn advance(connection: &Connection, step: &JobStep, tally: Tally) -> Result<()> {
+pub(crate) fn advance(connection: &Connection, step: &JobStep, tally: &Tally) -> Result<()> {
+    keep_apart(connection, step.job, &tally.apart)?;
     connection
         .prepare_cached(
             "update jobs set cursor_time = coalesce(?2, cursor_time), cursor_row = coalesce(?3, cursor_row), done = done + ?4,
-                             changed = changed + ?5, apart = apart + ?6, failed = failed + ?7, updated_at = ?8,
+                             changed = changed + ?5, apart = apart + ?6, failed = failed + ?7, updated_at = ?8, unequal = unequal + ?9,
                              state = case when ?2 is null then 'done' else state end
              where id = ?1",
         )?
@@ -63,10 +67,29 @@ pub(crate) fn advance(connection: &Connection, step: &JobStep, tally: Tally) -> 
             step.cursor.map(|(_, row)| row),
             step.rows as i64,
             tally.changed,
-            tally.apart,
+            tally.apart.len() as i64,
             tally.failed,
-            step.now.0
+            step.now.0,
+            tally.unequal
         ])?;
+    Ok(())
+}
+
+/// Keeps which rows the plugin had not run well on, the first of those it had failed on and of those it had never seen.
+fn keep_apart(connection: &Connection, job: i64, rows: &[(i64, Option<String>)]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let counted = "select count(outcome), count(*) - count(outcome) from job_rows where job = ?";
+    let (mut failed, mut never): (i64, i64) = connection.prepare_cached(counted)?.query_row([job], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut insert = connection.prepare_cached("insert into job_rows (job, row, outcome) values (?, ?, ?) on conflict do nothing")?;
+    for (row, outcome) in rows {
+        let kept = if outcome.is_some() { &mut failed } else { &mut never };
+        if *kept < MOST_APART {
+            *kept += 1;
+            insert.execute(params![job, row, outcome])?;
+        }
+    }
     Ok(())
 }
 

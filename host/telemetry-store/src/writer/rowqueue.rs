@@ -14,12 +14,26 @@ use crate::prepare::PreparedEvent;
 use crate::read::documents::{Documents, EventDocuments, StoredAttribute};
 use crate::rowqueue::{RowResult, RowResults, RowSignal};
 
-/// Of a step: rows with other values than before, rows without an earlier outcome `ok`, rows that failed.
-#[derive(Clone, Copy, Debug, Default)]
+/// What a step came to.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
+    /// Rows with other values than before.
     pub(crate) changed: i64,
-    pub(crate) apart: i64,
+    /// Rows on which this very version had run well before, with other values now.
+    pub(crate) unequal: i64,
+    /// Rows without an earlier outcome `ok`: which, and how the plugin had fared.
+    pub(crate) apart: Vec<(i64, Option<String>)>,
+    /// Rows that failed.
     pub(crate) failed: i64,
+}
+
+/// How the plugin had fared with a row.
+#[derive(Default)]
+struct Before {
+    /// The outcome; `None`: it had not run.
+    outcome: Option<String>,
+    /// It was this very version.
+    is_same: bool,
 }
 
 pub(crate) struct RowQueue<'c> {
@@ -151,10 +165,16 @@ impl<'c> RowQueue<'c> {
         } else {
             self.note_keys(row, strings)?;
         }
-        let runs = self.runs(runs.as_deref(), results.plugin.as_deref(), row, shared, tally)?;
+        let (runs, before) = self.runs(runs.as_deref(), results.plugin.as_deref(), row, shared)?;
         let same = own.len() == row.derived.len()
             && own.iter().all(|old| row.derived.iter().any(|new| *new.key == *old.key && new.value.as_str() == &*old.json));
+        let was_ok = before.outcome.as_deref() == Some("ok");
         tally.changed += i64::from(!same);
+        tally.unequal += i64::from(!same && was_ok && before.is_same);
+        tally.failed += i64::from(row.runs.iter().any(|run| run.outcome != telemetry_model::outcome::RunOutcome::Ok));
+        if !was_ok {
+            tally.apart.push((row.row, before.outcome));
+        }
         let text = (!members.is_empty()).then(|| serde_json::to_string(&members).unwrap_or_default());
         self.connection.prepare_cached(update)?.execute(params![row.row, text, runs])?;
         Ok(())
@@ -176,27 +196,28 @@ impl<'c> RowQueue<'c> {
         Ok((own, others))
     }
 
-    /// `run_sets.id` of the runs of others and these.
+    /// `run_sets.id` of the runs of others and these, and how the plugin had fared.
     fn runs(
         &mut self,
         stored: Option<&str>,
         plugin: Option<&str>,
         row: &RowResult,
         shared: &mut SharedRows<'c>,
-        tally: &mut Tally,
-    ) -> Result<Option<i64>> {
+    ) -> Result<(Option<i64>, Before)> {
         let stored: Vec<(i64, String)> = stored.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         let mut kept = Vec::new();
-        let mut was_ok = false;
+        let mut before = Before::default();
+        let mut now = Vec::with_capacity(row.runs.len());
+        for run in row.runs.iter() {
+            now.push(shared.version(&run.plugin)?);
+        }
         for (version, outcome) in stored {
             match plugin {
                 Some(plugin) if self.plugin(version)? != plugin => kept.push((version, outcome)),
-                _ => was_ok |= outcome == "ok",
+                _ => before = Before { outcome: Some(outcome), is_same: now.contains(&version) },
             }
         }
-        tally.apart += i64::from(!was_ok);
-        tally.failed += i64::from(row.runs.iter().any(|run| run.outcome != telemetry_model::outcome::RunOutcome::Ok));
-        shared.merged_runs(kept, &row.runs)
+        Ok((shared.merged_runs(kept, &row.runs)?, before))
     }
 
     /// `plugin_versions.plugin_id`.

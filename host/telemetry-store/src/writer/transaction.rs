@@ -144,7 +144,7 @@ impl<'c> Transaction<'c> {
         }
         let tally = self.rows.apply(results, self.events.shared(), &mut self.strings)?;
         match &results.step {
-            Some(step) => jobs::advance(self.connection, step, tally),
+            Some(step) => jobs::advance(self.connection, step, &tally),
             None => Ok(()),
         }
     }

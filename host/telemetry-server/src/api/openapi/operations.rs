@@ -1,8 +1,8 @@
 //! Every operation of the API.
 
 use super::parameters::{
-    ACCESS, AGENT_ID, AGENTS, ALERTS, EVENT_ORDER, EVENTS, ID, METRIC, OFFSET, PAGE, PROVENANCE, Parameter, QUARANTINE, REPORT, SERIES,
-    SESSION_ID, SESSIONS, SORT_DIRECTION, STRICT, TOKENS, TRACE_ID, WINDOW,
+    ACCESS, AGENT_ID, AGENTS, ALERTS, EVENT_ORDER, EVENTS, ID, JOB, METRIC, OFFSET, PAGE, PROVENANCE, Parameter, QUARANTINE, REPORT,
+    SERIES, SESSION_ID, SESSIONS, SORT_DIRECTION, STRICT, TOKENS, TRACE_ID, WINDOW,
 };
 
 /// One method of one route.
@@ -157,6 +157,15 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "Jobs that run an enricher over what is stored, with progress",
         &[ID],
         "items",
+        &[400, 401, 404, 500, 503],
+    ),
+    get(
+        "/v1/plugins/{id}/jobs/{job}",
+        "getJob",
+        "server",
+        "One job, with the rows on which its plugin had not run well before",
+        &[ID, JOB],
+        "The job and apart_rows",
         &[400, 401, 404, 500, 503],
     ),
     Operation {

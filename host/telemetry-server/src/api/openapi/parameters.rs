@@ -98,6 +98,7 @@ pub(super) const ACCESS: &[Parameter] = &[
     query("session_id", "string", "Whether it was handed anything of this session that is still stored"),
 ];
 pub(super) const ID: &[Parameter] = &[path("id", "Its id")];
+pub(super) const JOB: &[Parameter] = &[path("job", "Its number")];
 pub(super) const AGENT_ID: &[Parameter] = &[path("agent_id", "Its id")];
 pub(super) const TRACE_ID: &[Parameter] = &[path("trace_id", "Its id")];
 pub(super) const SESSION_ID: &[Parameter] = &[path("session_id", "Its id")];

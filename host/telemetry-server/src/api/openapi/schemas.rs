@@ -92,6 +92,7 @@ const ANSWERS: &[(&str, &str)] = &[
     ("listJobs", "JobList"),
     ("createJob", "Job"),
     ("cancelJobs", "JobList"),
+    ("getJob", "Job"),
     ("getPluginAccess", "PluginAccess"),
     ("verifyJournal", "Audit"),
     ("getOverview", "Overview"),
