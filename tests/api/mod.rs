@@ -10,7 +10,7 @@ mod moody;
 mod openapi;
 mod page;
 mod plugins;
-mod raw;
+pub mod raw;
 mod reads;
 mod reports;
 mod schemas;

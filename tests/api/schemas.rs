@@ -156,6 +156,10 @@ fn answers_are_of_their_schemas() {
     hold("post", "/v1/plugins/tool-loop/jobs", server.post("/v1/plugins/tool-loop/jobs", "{}"));
     hold("put", "/v1/plugins/tool-loop/enabled", server.put("/v1/plugins/tool-loop/enabled", r#"{"enabled": true}"#));
     hold("post", "/v1/plugins/reload", server.post("/v1/plugins/reload", "{}"));
+    for rule in ["kind = \"enricher\"\n[rule]\na = \"event.size > 900\"", "kind = \"metric\"\n[rule]\na = \"count()\""] {
+        let body = json!({ "toml": format!("id = \"tried\"\nversion = \"1\"\n{rule}") }).to_string();
+        hold("post", "/v1/plugins/preview", server.post("/v1/plugins/preview", body));
+    }
     for path in READS {
         hold("get", path, server.get(path));
     }

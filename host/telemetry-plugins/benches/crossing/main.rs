@@ -1,4 +1,4 @@
-//! What it costs to cross into a component and back. `cargo bench --workspace --bench crossing [-- workloads shapes shipped columns states]`
+//! What it costs to cross into a component and back. `cargo bench --workspace --bench crossing [-- workloads rules shapes shipped columns states]`
 //!
 //! Medians of interleaved samples, nanoseconds. Ratios within one run mean something; runs on a shared machine move by half.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::indexing_slicing, missing_docs)]
@@ -12,6 +12,7 @@ use telemetry_plugins::{Catalog, Grants, PluginSettings, SHIPPED};
 
 mod columns;
 mod measure;
+mod rules;
 mod shapes;
 mod states;
 mod workloads;
@@ -21,6 +22,9 @@ fn main() {
     let run = |part: &str| wanted.is_empty() || wanted.iter().any(|word| word == part);
     if run("workloads") {
         workloads::workloads();
+    }
+    if run("rules") {
+        rules::rules();
     }
     if run("shapes") {
         shapes::shapes();

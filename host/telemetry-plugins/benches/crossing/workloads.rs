@@ -8,21 +8,22 @@ use telemetry_plugins::{Catalog, Parts, PluginSettings, Policy};
 
 use crate::measure::medians;
 
-const GUESTS: [(&str, &[u8]); 2] = [
-    ("boundary", include_bytes!("../../../../plugins/examples/boundary/boundary.wasm")),
-    ("boundary-c", include_bytes!("../../../../plugins/examples/boundary-c/boundary-c.wasm")),
-];
+/// The enricher in Rust.
+pub const RUST: &[u8] = include_bytes!("../../../../plugins/examples/boundary/boundary.wasm");
+
+const GUESTS: [(&str, &[u8]); 2] =
+    [("boundary", RUST), ("boundary-c", include_bytes!("../../../../plugins/examples/boundary-c/boundary-c.wasm"))];
 
 /// Cells of one row: three texts, a number, a share, content.
 type Cells = [Value<'static>; 6];
 
-struct Workload {
-    name: &'static str,
-    batches: &'static [usize],
+pub struct Workload {
+    pub name: &'static str,
+    pub batches: &'static [usize],
     cells: fn(usize) -> Cells,
 }
 
-const WORKLOADS: [Workload; 3] = [
+pub const WORKLOADS: [Workload; 3] = [
     Workload { name: "1 metadata, dictionaries", batches: &[1, 10, 100, 1000], cells: metadata },
     Workload { name: "2 three unique ids of 32", batches: &[1, 10, 100, 1000], cells: ids },
     Workload { name: "3 content of 10 kB", batches: &[1, 10, 100], cells: content },
@@ -49,14 +50,14 @@ fn text(text: &'static str) -> Value<'static> {
 }
 
 /// Rows in memory, cells found by name.
-struct Table {
+pub struct Table {
     names: Vec<Field>,
     rows: Vec<Cells>,
 }
 
 impl Table {
     /// `count` rows; with `sparse`, every third cell is absent, which takes a bitmap a column.
-    fn new(workload: &Workload, count: usize, sparse: bool) -> Self {
+    pub fn new(workload: &Workload, count: usize, sparse: bool) -> Self {
         let names = ["first", "second", "third", "number", "share", "content"];
         let names = names.map(|name| Field::parse(&format!("attributes[\"boundary.{name}\"]"), Relation::Events).unwrap());
         let row = |row: usize| {
@@ -72,7 +73,7 @@ impl Table {
     }
 
     /// What both guests do.
-    fn native(&self) -> Vec<(i64, Option<bool>)> {
+    pub fn native(&self) -> Vec<(i64, Option<bool>)> {
         let row = |row: usize| {
             let value = |at: usize| self.value(row, &self.names[at]);
             let len = |at: usize| if let Value::Text(text) = value(at) { text.len() as i64 } else { 0 };
@@ -162,7 +163,7 @@ fn measure(table: &Table, rust: Parts<'_>, c: Parts<'_>) -> [f64; 7] {
 }
 
 /// Checks and reads every value.
-fn read(answer: &Batch) -> Vec<(i64, Option<bool>)> {
+pub fn read(answer: &Batch) -> Vec<(i64, Option<bool>)> {
     let view = BatchView::check(answer, &[FieldType::Integer, FieldType::Boolean]).unwrap();
     let row = |row: usize| match (view.columns()[0].value(row), view.columns()[1].value(row)) {
         (Value::Integer(score), Value::Boolean(high)) => (score, Some(high)),

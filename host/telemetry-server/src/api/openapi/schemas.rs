@@ -87,6 +87,7 @@ const ANSWERS: &[(&str, &str)] = &[
     ("tokens", "Tokens"),
     ("listPlugins", "PluginList"),
     ("reloadPlugins", "PluginList"),
+    ("previewPlugin", "Preview"),
     ("getPlugin", "Plugin"),
     ("enablePlugin", "Plugin"),
     ("listJobs", "JobList"),
@@ -108,4 +109,5 @@ const BODIES: &[(&str, &str)] = &[
     ("eventsByIds", "[string]"),
     ("createJob", "NewJob"),
     ("enablePlugin", "Enabled"),
+    ("previewPlugin", "PluginText"),
 ];
