@@ -154,6 +154,8 @@ fn answers_are_of_their_schemas() {
     hold("put", "/v1/telemetry/batch", server.put("/v1/telemetry/batch", &batch));
     hold("post", "/v1/telemetry/events/by-ids", server.post("/v1/telemetry/events/by-ids", r#"["1","2","381"]"#));
     hold("post", "/v1/plugins/tool-loop/jobs", server.post("/v1/plugins/tool-loop/jobs", "{}"));
+    let sides = r#"{"old": {"id": "latency"}, "new": {"id": "latency"}}"#;
+    hold("post", "/v1/plugins/diff", server.post("/v1/plugins/diff", sides));
     hold("put", "/v1/plugins/tool-loop/enabled", server.put("/v1/plugins/tool-loop/enabled", r#"{"enabled": true}"#));
     hold("post", "/v1/plugins/reload", server.post("/v1/plugins/reload", "{}"));
     for rule in ["kind = \"enricher\"\n[rule]\na = \"event.size > 900\"", "kind = \"metric\"\n[rule]\na = \"count()\""] {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use telemetry_server::history::{Asked, Diff, Named};
 use telemetry_server::offline;
@@ -100,7 +102,7 @@ fn a_changed_metric_shows_exactly_the_changed_rows() {
     assert_eq!((found, groups.changed), (expected.clone(), expected.len()));
     assert!(groups.total > groups.changed);
     // As a table, and as JSON.
-    let table = diff.to_string();
+    let table = telemetry_server::history::table(&serde_json::to_value(&diff).unwrap());
     assert!(table.contains("total") && table.contains("event.name="), "{table}");
     let json = serde_json::to_value(&diff).unwrap();
     assert_eq!(json["items"][0]["row"]["relation"], "events");
@@ -246,4 +248,44 @@ fn a_run_takes_calls_and_executions_too() {
         let said = |lines: &[Value]| lines.iter().map(|line| line["set"].clone()).collect::<Vec<_>>();
         assert_eq!(said(&run(id, Some(events.clone()))), said(&stored), "{id}");
     }
+}
+
+#[test]
+fn a_running_server_compares_too() {
+    let mut server = filled();
+    let manifest = manifest("marker", "enricher", &[(INPUT, "integer")], &[(&mark("marker"), "integer")]);
+    let old = Guest::enricher("marker", "(local.get $n)").under(&manifest).bytes();
+    let new = Guest::enricher("marker", ABOVE_100).under(&manifest).bytes();
+    let offline = diff(&server, &Named::File(write(&server, "old", &old)), &Named::File(write(&server, "new", &new)), &[]);
+    server.restart();
+    let side = |bytes: &[u8]| json!({ "wasm": BASE64_STANDARD.encode(bytes) });
+    let asked = json!({ "old": side(&old), "new": side(&new), "limit": 10_000 }).to_string();
+    let answer = server.post("/v1/plugins/diff", &asked);
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(answer.json, serde_json::to_value(&offline).unwrap());
+    let served = server.post("/v1/plugins/diff", r#"{"old":{"id":"latency"},"new":{"id":"latency"},"query":[["group_by","model"]]}"#).json;
+    assert_eq!((&served["changes"], &served["groups"]["changed"]), (&json!(0), &json!(0)), "{served}");
+    for (body, status, said) in [
+        (r#"{"old":{"id":"latency"},"new":{"id":"nobody"}}"#, 400, "nobody"),
+        (r#"{"old":{"id":"latency"},"new":{"id":"tool-loop"}}"#, 400, "kind"),
+        (r#"{"old":{"id":"latency","toml":"x"},"new":{"id":"latency"}}"#, 400, "one of"),
+        (r#"{"old":{"id":"latency"},"new":{"wasm":"AAAA"}}"#, 400, "new"),
+        (r#"{"old":{"id":"latency"},"new":{"id":"latency"},"from_time":"x"}"#, 400, "from_time"),
+        (r#"{"old":{"id":"latency"},"new":{"id":"latency"},"query":[["nonsense","1"]]}"#, 400, "nonsense"),
+    ] {
+        let answer = server.post("/v1/plugins/diff", body);
+        assert_eq!(answer.status, status, "{body}: {}", answer.text);
+        assert!(answer.text.contains(said), "{body}: {}", answer.text);
+    }
+    let reads = manifest_reading_content();
+    let asked = json!({ "old": { "id": "prompt-size" }, "new": side(&Guest::enricher("peeks", "(local.get $n)").under(&reads).bytes()) });
+    let refused = server.post("/v1/plugins/diff", asked.to_string());
+    assert_eq!(refused.status, 403, "{}", refused.text);
+    assert!(refused.text.contains("[peeks]"), "{}", refused.text);
+    assert_eq!(server.get("/v1/audit/verify").json["holds"], true);
+}
+
+/// Of an enricher that wants what nobody granted.
+fn manifest_reading_content() -> String {
+    manifest("peeks", "enricher", &[(r#"attributes["llm.request.data"]"#, "integer")], &[("peeks.mark", "integer")])
 }

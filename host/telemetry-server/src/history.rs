@@ -25,6 +25,7 @@ pub use ledger::Ledger;
 pub use opened::{Named, Opened, Version};
 pub use preview::{Preview, Previewed, preview};
 pub use replay::{FailedRow, Replay, RowLine, lines, replay};
+pub use table::table;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]

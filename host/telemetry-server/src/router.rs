@@ -22,6 +22,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/health", get(api::health::health))
         .route("/v1/plugins/reload", post(api::plugins::reload))
         .route("/v1/plugins/preview", post(api::preview::try_out))
+        .route("/v1/plugins/diff", post(api::diff::diff))
         .route("/v1/plugins/{id}/enabled", put(api::plugins::enable))
         .route("/v1/plugins/{id}/access", get(api::access::access))
         .route("/openapi.json", get(api::openapi::document))

@@ -5,6 +5,7 @@ pub mod agents;
 pub mod alerts;
 pub mod answers;
 pub mod audit;
+pub mod diff;
 pub mod error;
 pub mod events;
 pub mod exposition;

@@ -16,14 +16,14 @@ use crate::history::{HistoryError, Ledger, Opened, Preview, detail, preview};
 use crate::offline::Place;
 
 /// Bytes of a body beside the component.
-const SLACK: usize = 64 << 10;
+pub(super) const SLACK: usize = 64 << 10;
 
 /// A text plugin, or a component.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
-    toml: Option<String>,
-    wasm: Option<String>,
+pub(super) struct Asked {
+    pub(super) toml: Option<String>,
+    pub(super) wasm: Option<String>,
 }
 
 /// Tries what the body holds. Nothing is stored but what it was handed, in the access journal, before the answer leaves.
@@ -50,7 +50,11 @@ pub async fn try_out(State(app): State<Arc<App>>, request: Request) -> Result<Js
     .map(Json)
 }
 
-fn plugin(asked: Asked) -> Result<(Form, Vec<u8>), ApiError> {
+/// The plugin that a body holds.
+///
+/// # Errors
+/// 400 when it holds none, or two.
+pub(super) fn plugin(asked: Asked) -> Result<(Form, Vec<u8>), ApiError> {
     match (asked.toml, asked.wasm) {
         (Some(toml), None) => Ok((Form::Text, toml.into_bytes())),
         (None, Some(wasm)) => {

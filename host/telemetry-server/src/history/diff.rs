@@ -24,6 +24,8 @@ use crate::analysis::request::{Manner, ReportRequest, Setting};
 /// Rows of a page, and ids of a stretch of a metric's rows.
 const ROWS: u32 = 256;
 const STRETCH: i64 = 1_024;
+/// Bytes of values that are listed; more are only counted.
+const MOST_BYTES: usize = 16 << 20;
 
 /// What is asked beside the two plugins.
 #[derive(Clone, Debug, Default)]
@@ -97,7 +99,7 @@ pub struct Diff {
     pub failed: Sides<u64>,
     /// Events that cannot be made again as a plugin would see them.
     pub unreadable: u64,
-    /// The values that differ, at most so many as were asked for.
+    /// The values that differ, at most so many as were asked for, and at most 16 MiB of them.
     pub items: Vec<Change>,
     /// Of metrics: their reports.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,7 +120,7 @@ pub fn diff(
 ) -> Result<Diff, HistoryError> {
     let (old, new) = (&plugins.old, &plugins.new);
     comparable(old, new)?;
-    let mut work = Work { snapshot, plugins, asked, ledger, progress, diff: empty(plugins, asked) };
+    let mut work = Work { snapshot, plugins, asked, ledger, progress, diff: empty(plugins, asked), listed_bytes: 0 };
     if old.kind() == PluginKind::Metric {
         work.metrics()?;
     } else if let Some((name, _)) = asked.query.first() {
@@ -176,6 +178,8 @@ struct Work<'a> {
     ledger: &'a mut Ledger,
     progress: &'a mut dyn FnMut(u64) -> bool,
     diff: Diff,
+    /// Of the values that are listed.
+    listed_bytes: usize,
 }
 
 impl Work<'_> {
@@ -271,7 +275,8 @@ impl Work<'_> {
         }
         diff.changed_rows += 1;
         diff.changes += found.len() as u64;
-        if diff.items.len() < self.asked.limit {
+        if diff.items.len() < self.asked.limit && self.listed_bytes < MOST_BYTES {
+            self.listed_bytes += found.iter().map(|(_, old, new)| old.to_string().len() + new.to_string().len()).sum::<usize>();
             let row = self.snapshot.row_reference(relation, id)?;
             let room = self.asked.limit - diff.items.len();
             let change = |(key, old, new)| Change { row: row.clone(), key, old, new };

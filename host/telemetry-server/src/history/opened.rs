@@ -1,5 +1,6 @@
 //! A plugin that is tried on what is stored: a file, or one that is shipped or served, loaded as a server would load it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,6 +40,13 @@ pub struct Version {
     pub derivation: Option<String>,
 }
 
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digest = self.digest.as_deref().and_then(|digest| digest.get(..8)).unwrap_or("no digest");
+        write!(f, "{} {} ({digest})", self.id, self.version.as_deref().unwrap_or_default())
+    }
+}
+
 impl Named {
     /// A file if there is one of that name or it has an ending; else an id.
     pub fn parse(text: &str) -> Self {
@@ -73,16 +81,21 @@ impl Opened {
     /// # Errors
     /// [`HistoryError`] of loading.
     pub fn open(settings: &PluginSettings, named: &Named, instead: Option<&str>) -> Result<Self, HistoryError> {
-        let mut settings = settings.clone();
-        settings.limits.breaker_open_s = 0;
-        if let Named::File(path) = named {
-            settings.candidate = Some(path.clone());
-        }
+        let settings = admitting(settings, named);
         let registry = Registry::open(&settings, || ())?;
-        Self::settle(Arc::new(registry), settings, named, instead)
+        Self::settle(registry, settings, named, instead)
     }
 
-    fn settle(registry: Arc<Registry>, mut settings: PluginSettings, named: &Named, instead: Option<&str>) -> Result<Self, HistoryError> {
+    /// [`Opened::open`] on the engine of a registry that serves: nothing of it shows there.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn beside(registry: &Registry, settings: &PluginSettings, named: &Named, instead: Option<&str>) -> Result<Self, HistoryError> {
+        let settings = admitting(settings, named);
+        Self::settle(registry.beside(&settings), settings, named, instead)
+    }
+
+    fn settle(mut registry: Registry, mut settings: PluginSettings, named: &Named, instead: Option<&str>) -> Result<Self, HistoryError> {
         let unknown = || HistoryError::Unknown(named.name());
         let mut status = named.find(&registry.current()).ok_or_else(unknown)?;
         if matches!(status.state, PluginState::SwitchedOff | PluginState::Refused) {
@@ -94,10 +107,11 @@ impl Opened {
             if let Some(instead) = instead.filter(|id| *id != status.id) {
                 settings.off.insert(instead.to_owned());
             }
-            status = named.find(&registry.reload(&settings)).ok_or_else(unknown)?;
+            registry = registry.beside(&settings);
+            status = named.find(&registry.current()).ok_or_else(unknown)?;
         }
         match status.state {
-            PluginState::Serving => Ok(Opened { registry, status }),
+            PluginState::Serving => Ok(Opened { registry: Arc::new(registry), status }),
             _ => {
                 let reason = status.error.unwrap_or_else(|| "it does not serve".to_owned());
                 Err(HistoryError::Refused { name: named.name(), reason, grant: status.grant })
@@ -130,4 +144,14 @@ impl Opened {
         let PluginStatus { id, version, digest, derivation, .. } = self.status.clone();
         Version { id, version, digest, derivation }
     }
+}
+
+/// `settings` with the file, and without a breaker: each row is tried, whatever came before.
+fn admitting(settings: &PluginSettings, named: &Named) -> PluginSettings {
+    let mut settings = settings.clone();
+    settings.limits.breaker_open_s = 0;
+    if let Named::File(path) = named {
+        settings.candidate = Some(path.clone());
+    }
+    settings
 }

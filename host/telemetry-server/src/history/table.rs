@@ -1,117 +1,101 @@
-//! A diff for people.
+//! A diff for people, made of the JSON that a server or a command gives.
 
-use std::fmt;
+use std::fmt::Write as _;
 
 use serde_json::Value;
-use telemetry_model::Relation;
-use telemetry_store::RowReference;
-
-use super::diff::{Change, Diff, Sides};
-use super::groups::{GroupChange, Groups};
-use super::opened::Version;
 
 /// A value on a line has at most so many characters.
 const WIDE: usize = 48;
 
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digest = self.digest.as_deref().and_then(|digest| digest.get(..8)).unwrap_or("no digest");
-        write!(f, "{} {} ({digest})", self.id, self.version.as_deref().unwrap_or_default())
-    }
-}
-
-impl fmt::Display for Diff {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} -> {}: {} over {}", self.old, self.new, self.kind, self.source)?;
-        write!(f, "{} of {} rows change, {} values", self.changed_rows, self.rows, self.changes)?;
-        for (count, what) in [
-            (self.failed.old, "rows failed with the old one"),
-            (self.failed.new, "rows failed with the new one"),
-            (self.unreadable, "rows cannot be made again and were left out"),
-        ] {
-            if count > 0 {
-                write!(f, "; {count} {what}")?;
-            }
-        }
-        writeln!(f)?;
-        self.totals(f)?;
-        self.changes(f)?;
-        match &self.groups {
-            Some(groups) => groups.fmt(f),
-            None => Ok(()),
+/// The diff as text: totals by key, the values that differ, of a metric the rows of its report.
+pub fn table(diff: &Value) -> String {
+    let mut out = format!("{} -> {}: {} over {}\n", version(diff, "old"), version(diff, "new"), text(diff, "kind"), text(diff, "source"));
+    let number = |place: &str| diff.pointer(place).and_then(Value::as_u64).unwrap_or(0);
+    let _ = write!(out, "{} of {} rows change, {} values", number("/changed_rows"), number("/rows"), number("/changes"));
+    for (place, what) in [
+        ("/failed/old", "rows failed with the old one"),
+        ("/failed/new", "rows failed with the new one"),
+        ("/unreadable", "rows cannot be made again and were left out"),
+    ] {
+        if number(place) > 0 {
+            let _ = write!(out, "; {} {what}", number(place));
         }
     }
-}
-
-impl Diff {
-    fn totals(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.keys.is_empty() {
-            return Ok(());
-        }
-        let mut lines = vec![["key", "changed", "added", "removed"].map(str::to_owned).to_vec()];
-        for (key, totals) in &self.keys {
-            lines.push(vec![key.clone(), totals.changed.to_string(), totals.added.to_string(), totals.removed.to_string()]);
-        }
-        writeln!(f)?;
-        print(f, &lines)
-    }
-
-    fn changes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.items.is_empty() {
-            return Ok(());
-        }
-        let mut lines = vec![["row", "event", "time", "key", "old", "new"].map(str::to_owned).to_vec()];
-        lines.extend(self.items.iter().map(line));
-        writeln!(f)?;
-        print(f, &lines)?;
-        more(f, self.changes, self.items.len())
-    }
-}
-
-impl fmt::Display for Groups {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (which, failure) in [("old", &self.failed.old), ("new", &self.failed.new)] {
-            if let Some(failure) = failure {
-                writeln!(f, "\nno report with the {which} one: {failure}")?;
-            }
-        }
-        if self.failed != Sides::default() {
-            return Ok(());
-        }
-        writeln!(f, "\n{} of {} rows of the report change", self.changed, self.total)?;
-        if self.items.is_empty() {
-            return Ok(());
-        }
-        let mut lines = vec![["time", "group", "column", "old", "new"].map(str::to_owned).to_vec()];
-        lines.extend(self.items.iter().flat_map(group_lines));
-        writeln!(f)?;
-        print(f, &lines)?;
-        more(f, self.changed as u64, self.items.len())
-    }
-}
-
-fn line(change: &Change) -> Vec<String> {
-    let RowReference { relation, id, event_id, session_id, time } = &change.row;
-    let row = match (relation, session_id) {
-        (Relation::Sessions, Some(session)) => format!("session {session}"),
-        (Relation::Events, _) => format!("event {id}"),
-        (Relation::LlmCalls, _) => format!("call {id}"),
-        (Relation::ToolExecutions, _) => format!("execution {id}"),
-        (Relation::SecurityAlerts, _) => format!("alert {id}"),
-        (Relation::Sessions, None) => format!("session {id}"),
+    out.push('\n');
+    let totals = diff.get("keys").and_then(Value::as_object).into_iter().flatten();
+    let line = |(key, totals): (&String, &Value)| {
+        let count = |name: &str| totals.get(name).map(Value::to_string).unwrap_or_default();
+        vec![key.clone(), count("changed"), count("added"), count("removed")]
     };
-    let event = event_id.map_or_else(String::new, |id| id.to_string());
-    let time = time.map_or_else(String::new, |time| time.to_string());
-    let key = change.key.clone().unwrap_or_else(|| "(outcome)".to_owned());
-    vec![row, event, time, key, short(&change.old), short(&change.new)]
+    print(&mut out, &["key", "changed", "added", "removed"], totals.map(line).collect());
+    let items = list(diff, "items");
+    print(&mut out, &["row", "event", "time", "key", "old", "new"], items.iter().map(change).collect());
+    more(&mut out, number("/changes"), items.len());
+    if let Some(report) = diff.get("groups") {
+        groups(&mut out, report);
+    }
+    out
 }
 
-fn group_lines(change: &GroupChange) -> Vec<Vec<String>> {
-    let time = change.time.map_or_else(|| "-".to_owned(), |time| time.to_string());
-    let named = change.group.iter().map(|(name, value)| format!("{name}={}", short(value)));
-    let group = if change.group.is_empty() { "(all)".to_owned() } else { named.collect::<Vec<_>>().join(" ") };
-    let values = change.values.iter();
-    values.map(|(name, Sides { old, new })| vec![time.clone(), group.clone(), name.clone(), short(old), short(new)]).collect()
+fn groups(out: &mut String, report: &Value) {
+    let mut has_failed = false;
+    for which in ["old", "new"] {
+        if let Some(failure) = report.get("failed").and_then(|failed| failed.get(which)).and_then(Value::as_str) {
+            has_failed = true;
+            let _ = writeln!(out, "\nno report with the {which} one: {failure}");
+        }
+    }
+    if has_failed {
+        return;
+    }
+    let number = |name: &str| report.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let _ = writeln!(out, "\n{} of {} rows of the report change", number("changed"), number("total"));
+    let items = list(report, "items");
+    print(out, &["time", "group", "column", "old", "new"], items.iter().flat_map(group).collect());
+    more(out, number("changed"), items.len());
+}
+
+fn version(diff: &Value, side: &str) -> String {
+    let version = diff.get(side).cloned().unwrap_or_default();
+    let digest = text(&version, "digest");
+    format!("{} {} ({})", text(&version, "id"), text(&version, "version"), digest.get(..8).unwrap_or("no digest"))
+}
+
+fn change(change: &Value) -> Vec<String> {
+    let row = change.get("row").cloned().unwrap_or_default();
+    let relation = text(&row, "relation");
+    let name = match relation.as_str() {
+        "events" => "event",
+        "llm_calls" => "call",
+        "tool_executions" => "execution",
+        "sessions" => "session",
+        "security_alerts" => "alert",
+        other => other,
+    };
+    let id = if relation == "sessions" { text(&row, "session_id") } else { text(&row, "id") };
+    let key = change.get("key").and_then(Value::as_str).unwrap_or("(outcome)").to_owned();
+    vec![format!("{name} {id}"), text(&row, "event_id"), text(&row, "time"), key, side(change, "old"), side(change, "new")]
+}
+
+fn group(change: &Value) -> Vec<Vec<String>> {
+    let time = change.get("time").and_then(Value::as_str).unwrap_or("-").to_owned();
+    let members = change.get("group").and_then(Value::as_object);
+    let named = members.into_iter().flatten().map(|(name, value)| format!("{name}={}", short(value)));
+    let group = if members.is_none_or(serde_json::Map::is_empty) { "(all)".to_owned() } else { named.collect::<Vec<_>>().join(" ") };
+    let values = change.get("values").and_then(Value::as_object).into_iter().flatten();
+    values.map(|(name, sides)| vec![time.clone(), group.clone(), name.clone(), side(sides, "old"), side(sides, "new")]).collect()
+}
+
+fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
+    value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text(value: &Value, name: &str) -> String {
+    value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn side(value: &Value, name: &str) -> String {
+    short(value.get(name).unwrap_or(&Value::Null))
 }
 
 fn short(value: &Value) -> String {
@@ -122,21 +106,24 @@ fn short(value: &Value) -> String {
     }
 }
 
-fn more(f: &mut fmt::Formatter<'_>, all: u64, listed: usize) -> fmt::Result {
-    match all.saturating_sub(listed as u64) {
-        0 => Ok(()),
-        more => writeln!(f, ".. and {more} more (--limit)"),
+fn more(out: &mut String, all: u64, listed: usize) {
+    let left = all.saturating_sub(listed as u64);
+    if left > 0 {
+        let _ = writeln!(out, ".. and {left} more (--limit)");
     }
 }
 
-/// Columns with two spaces between them.
-fn print(f: &mut fmt::Formatter<'_>, lines: &[Vec<String>]) -> fmt::Result {
-    let count = lines.first().map_or(0, Vec::len);
-    let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..count).map(width).collect();
-    for line in lines {
-        let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        writeln!(f, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+/// Columns with two spaces between them; nothing without a line.
+fn print(out: &mut String, head: &[&str], mut lines: Vec<Vec<String>>) {
+    if lines.is_empty() {
+        return;
     }
-    Ok(())
+    lines.insert(0, head.iter().map(|name| (*name).to_owned()).collect());
+    let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    out.push('\n');
+    for line in &lines {
+        let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let _ = writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
 }

@@ -207,6 +207,22 @@ pub(super) const OPERATIONS: &[Operation] = &[
     },
     Operation {
         method: "post",
+        body: Some(
+            "{\"old\", \"new\"}: each {\"id\": of a plugin}, {\"toml\": the text of one} or {\"wasm\": a component as base64}; from_time, to_time, limit, \
+             and query, a list of [name, value] of a metric's report",
+        ),
+        ..get(
+            "/v1/plugins/diff",
+            "diffPlugins",
+            "server",
+            "Compares two versions of a plugin over what is stored; stores nothing but the journal's entry",
+            &[],
+            "Totals, and the values that differ by row and key; of metrics also the rows of their reports",
+            &[400, 401, 403, 408, 409, 413, 415, 500, 503],
+        )
+    },
+    Operation {
+        method: "post",
         body: Some("{\"toml\": the text of a plugin} or {\"wasm\": a component as base64}"),
         ..get(
             "/v1/plugins/preview",

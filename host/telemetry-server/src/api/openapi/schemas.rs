@@ -94,6 +94,7 @@ const ANSWERS: &[(&str, &str)] = &[
     ("createJob", "Job"),
     ("cancelJobs", "JobList"),
     ("getJob", "Job"),
+    ("diffPlugins", "Diff"),
     ("getPluginAccess", "PluginAccess"),
     ("verifyJournal", "Audit"),
     ("getOverview", "Overview"),
@@ -108,6 +109,7 @@ const BODIES: &[(&str, &str)] = &[
     ("putBatch", "NewBatch"),
     ("eventsByIds", "[string]"),
     ("createJob", "NewJob"),
+    ("diffPlugins", "NewDiff"),
     ("enablePlugin", "Enabled"),
     ("previewPlugin", "PluginText"),
 ];
