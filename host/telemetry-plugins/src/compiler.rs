@@ -35,7 +35,7 @@ pub struct Compiler {
 /// How a child stands beside what else runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Priority {
-    /// As the server: somebody waits for it.
+    /// A little below the server: somebody waits for it.
     Normal,
     /// Only what nobody else uses.
     Idle,
@@ -68,7 +68,7 @@ impl Compiler {
     pub(crate) fn run(&self, memory: Memory, priority: Priority, wasm: &[u8]) -> Result<Made, Unmade> {
         let seconds = if priority == Priority::Normal { self.seconds.min(self.quick_seconds) } else { self.seconds };
         let threads = std::thread::available_parallelism().map_or(1, usize::from).div_ceil(2);
-        let niceness = if priority == Priority::Idle { "19" } else { "0" };
+        let niceness = if priority == Priority::Idle { "19" } else { "5" };
         let mut command = Command::new(&self.program);
         command
             .args(&self.args)

@@ -5,9 +5,15 @@ use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
 use super::LoadError;
 use crate::manifest::{BUILD_SECTION, MANIFEST_SECTION, Manifest};
 use crate::wasi;
+use crate::wire::clip;
 
 /// The series of the contract that this host speaks.
 pub(crate) const SERIES: &str = "0.1.0-rc";
+
+/// Bytes of a name that are kept.
+const MAX_NAME: usize = 128;
+/// Names of exports that a refusal lists.
+const MAX_SHOWN: usize = 8;
 
 /// The outermost level of a component.
 #[derive(Debug, Default)]
@@ -58,14 +64,14 @@ pub(crate) fn outline(bytes: &[u8]) -> Result<Outline<'_>, LoadError> {
             }
             Payload::ComponentImportSection(section) if inside.is_empty() => {
                 for import in section {
-                    outline.imports.push(import.map_err(malformed)?.name.name.to_owned());
+                    outline.imports.push(shown(import.map_err(malformed)?.name.name));
                 }
             }
             Payload::ComponentExportSection(section) if inside.is_empty() => {
                 for export in section {
                     let export = export.map_err(malformed)?;
                     if export.kind == ComponentExternalKind::Instance {
-                        outline.exports.push(export.name.name.to_owned());
+                        outline.exports.push(shown(export.name.name));
                     }
                 }
             }
@@ -73,6 +79,11 @@ pub(crate) fn outline(bytes: &[u8]) -> Result<Outline<'_>, LoadError> {
         }
     }
     if first { Err(LoadError::Malformed("the file is empty".into())) } else { Ok(outline) }
+}
+
+/// A name as it may be printed: refusals quote it, and a hostile one may hold anything. No name of ours changes.
+fn shown(name: &str) -> String {
+    clip(&clip(name, MAX_NAME).escape_debug().to_string(), 2 * MAX_NAME)
 }
 
 /// Some messages of the parser are dumps of several lines.
@@ -94,7 +105,7 @@ pub(crate) fn check(manifest: &Manifest, outline: &Outline<'_>) -> Result<(), Lo
         if let Some(other) = outline.exports.iter().find(|export| export.starts_with(&prefix)) {
             return Err(LoadError::WrongSeries { found: other.clone(), expected });
         }
-        let found: Vec<_> = outline.exports.iter().map(|export| format!("`{export}`")).collect();
+        let found: Vec<_> = outline.exports.iter().take(MAX_SHOWN).map(|export| format!("`{export}`")).collect();
         let found = if found.is_empty() { "no interface".to_owned() } else { found.join(", ") };
         return Err(LoadError::MissingExport { kind, expected, found });
     }

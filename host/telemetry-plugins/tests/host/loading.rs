@@ -150,6 +150,26 @@ fn refuses_imports_that_the_host_does_not_offer() {
 }
 
 #[test]
+fn names_of_a_hostile_component_are_quoted_short_and_without_control_characters() {
+    let import = format!("x\u{1b}[31m\n{}", "y".repeat(50_000));
+    let instance = |name: &str| {
+        let mut imports = wasm_encoder::ComponentImportSection::new();
+        let mut types = wasm_encoder::ComponentTypeSection::new();
+        types.instance(&wasm_encoder::InstanceType::new());
+        imports.import(name, wasm_encoder::ComponentTypeRef::Instance(0));
+        let mut exports = wasm_encoder::ComponentExportSection::new();
+        exports.export("agent-telemetry:enricher/enricher@0.1.0-rc", wasm_encoder::ComponentExportKind::Instance, 0, None);
+        let mut component = wasm_encoder::Component::new();
+        component.section(&types).section(&imports).section(&exports);
+        component.finish()
+    };
+    let mut bytes = instance(&import);
+    append(&mut bytes, MANIFEST_SECTION, doubler_manifest("doubler", "llm.usage.n", "doubled").as_bytes());
+    let error = refusal(&bytes);
+    assert!(error.starts_with("interface: imports `x\\u{1b}[31m\\nyyy") && error.len() < 400, "{error}");
+}
+
+#[test]
 fn refuses_an_interface_without_its_functions() {
     let text = r#"(component (instance $i) (export "agent-telemetry:enricher/enricher@0.1.0-rc" (instance $i)))"#;
     let mut bytes = wat::parse_str(text).unwrap();
