@@ -10,7 +10,9 @@ use telemetry_model::query::{Comparison, Filter};
 
 use super::filtered::select_filtered;
 use super::seeks::seeks;
-use super::{AlertQuery, EventCursor, EventQuery, SessionOrder, SessionQuery, agents, alerts, events, sessions};
+use super::{
+    AlertQuery, EventCursor, EventQuery, QuarantineQuery, SessionOrder, SessionQuery, agents, alerts, events, quarantine, sessions,
+};
 
 fn reversed() -> Fixture {
     let fixture = Fixture::new();
@@ -76,6 +78,26 @@ fn alerts_and_sessions_come_in_order_from_an_index() {
     assert_sought(&fixture, &sessions::select_sessions(&session), "session_rows_start");
     let of_agent = SessionQuery { agent_id: Some("a".to_owned()), ..session };
     assert_sought(&fixture, &sessions::select_sessions(&of_agent), "session_rows_agent");
+}
+
+#[test]
+fn quarantine_comes_in_order_from_an_index() {
+    let fixture = reversed();
+    let window = |from: Option<i64>, to: Option<i64>| QuarantineQuery {
+        reason: Some("too-large".to_owned()),
+        agent_id: Some("a".to_owned()),
+        from: from.map(Timestamp),
+        to: to.map(Timestamp),
+        limit: 10,
+        offset: 0,
+    };
+    for (from, to) in [(None, None), (Some(5), None), (None, Some(9)), (Some(5), Some(9))] {
+        assert_sought(&fixture, &quarantine::select_quarantine(&window(from, to)), "quarantine_received_at");
+        let all = QuarantineQuery { reason: None, agent_id: None, ..window(from, to) };
+        let count = quarantine::count_quarantine(&all);
+        let steps = fixture.query_plan(&count.sql, &count.values);
+        assert!(steps[0].contains("COVERING INDEX quarantine_"), "{steps:?}");
+    }
 }
 
 #[test]

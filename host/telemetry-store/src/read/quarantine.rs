@@ -1,11 +1,13 @@
 //! What was refused, latest first.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use serde::Serialize;
 use telemetry_model::{JsonText, Timestamp};
 
 use super::Snapshot;
 use super::events::{as_text, json};
+use super::select::Select;
 use crate::error::StoreError;
 use crate::store::Store;
 
@@ -94,23 +96,10 @@ impl Snapshot {
     /// When the database cannot be read.
     pub fn quarantine(&self, query: &QuarantineQuery) -> Result<QuarantinePage, StoreError> {
         let found = self.read("read the quarantine", |connection| {
-            let chosen = (query.reason.as_deref(), query.agent_id.as_deref(), query.from.map(|time| time.0), query.to.map(|time| time.0));
-            let total = connection
-                .prepare_cached(
-                    "select count(*) from quarantine
-                     where (?1 is null or exists (select 1 from json_each(reasons) r where r.value ->> 'code' = ?1))
-                       and (?2 is null or agent_id = ?2) and (?3 is null or received_at >= ?3) and (?4 is null or received_at < ?4)",
-                )?
-                .query_row(chosen, |row| row.get(0))?;
-            let mut statement = connection.prepare_cached(
-                "select id, received_at, source, name, agent_id, reasons, body_kind, digest, size from quarantine
-                 where (?1 is null or exists (select 1 from json_each(reasons) r where r.value ->> 'code' = ?1))
-                   and (?2 is null or agent_id = ?2) and (?3 is null or received_at >= ?3) and (?4 is null or received_at < ?4)
-                 order by id desc limit ?5 offset ?6",
-            )?;
-            let (reason, agent_id, from, to) = chosen;
-            let offset = i64::try_from(query.offset).unwrap_or(i64::MAX);
-            let items = self.meter().collect(&mut statement.query((reason, agent_id, from, to, query.limit, offset))?, item)?;
+            let (count, list) = (count_quarantine(query), select_quarantine(query));
+            let total = connection.prepare_cached(&count.sql)?.query_row(params_from_iter(count.values), |row| row.get(0))?;
+            let mut statement = connection.prepare_cached(&list.sql)?;
+            let items = self.meter().collect(&mut statement.query(params_from_iter(list.values))?, item)?;
             Ok(items.map(|items| QuarantinePage { items, total }))
         })?;
         self.metered(found)
@@ -135,6 +124,32 @@ impl Snapshot {
             entry.optional()
         })
     }
+}
+
+/// A page of `query`, latest first.
+pub(super) fn select_quarantine(query: &QuarantineQuery) -> Select {
+    let mut select =
+        Select::new("select r.id, r.received_at, r.source, r.name, r.agent_id, r.reasons, r.body_kind, r.digest, r.size from quarantine r");
+    choose(&mut select, query);
+    select.end(" order by r.received_at desc, r.id desc");
+    select.page(query.limit, query.offset);
+    select
+}
+
+/// How many there are on all pages.
+pub(super) fn count_quarantine(query: &QuarantineQuery) -> Select {
+    let mut select = Select::new("select count(*) from quarantine r");
+    choose(&mut select, query);
+    select
+}
+
+fn choose(select: &mut Select, query: &QuarantineQuery) {
+    let (text, time) =
+        (|text: &Option<String>| text.clone().map(Value::Text), |time: Option<Timestamp>| time.map(|time| Value::Integer(time.0)));
+    select.when("r.received_at >= ?", time(query.from));
+    select.when("r.received_at < ?", time(query.to));
+    select.when("r.agent_id = ?", text(&query.agent_id));
+    select.when("exists (select 1 from json_each(r.reasons) j where j.value ->> 'code' = ?)", text(&query.reason));
 }
 
 /// Memory that an entry takes until it is a JSON answer: JSON as a column, read, kept and written; text may also be escaped.
