@@ -21,6 +21,7 @@ use arguments::{Action, Arguments, ConfigAction};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    take_small_pages();
     match run(&Arguments::parse()) {
         Ok(code) => code,
         Err(error) => {
@@ -28,6 +29,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The allocator asks for pages of 2 MiB, of which a process that does little fills a third: 60 MB resident instead of 32, and nothing
+/// gets faster for it.
+fn take_small_pages() {
+    // A kernel that refuses has none of them.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
