@@ -1,4 +1,5 @@
-//! What it costs to cross into a component and back. `cargo bench --workspace --bench crossing [-- workloads rules shapes shipped columns states]`
+//! What it costs to cross into a component and back.
+//! `cargo bench --workspace --bench crossing [-- workloads rules languages states shapes shipped columns]`
 //!
 //! Medians of interleaved samples, nanoseconds. Ratios within one run mean something; runs on a shared machine move by half.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::indexing_slicing, missing_docs)]
@@ -11,6 +12,7 @@ use telemetry_model::{Batch, BatchView, Family, Field, FieldType, Rows, Value};
 use telemetry_plugins::{Catalog, Grants, PluginSettings, SHIPPED};
 
 mod columns;
+mod languages;
 mod measure;
 mod rules;
 mod shapes;
@@ -26,6 +28,12 @@ fn main() {
     if run("rules") {
         rules::rules();
     }
+    if run("languages") {
+        languages::languages();
+    }
+    if run("states") {
+        states::states();
+    }
     if run("shapes") {
         shapes::shapes();
     }
@@ -36,9 +44,6 @@ fn main() {
     }
     if run("columns") {
         columns::columns();
-    }
-    if run("states") {
-        states::states();
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A typed lists; B five lists a column; C headers and a buffer a width; D one buffer with C's headers inside; E B with bytes in every
 //! list; F C's headers and one buffer; G short headers and one buffer; H G in one buffer. B' and G' are B and G whose guest checks that
-//! text is UTF-8. Rows, work, writers and readers are the same for all (`guest/src`): only the lists differ. The guest is built by
+//! text is UTF-8, G- is G whose guest allocates without a static arena. Rows, work, writers and readers are the same for all (`guest/src`): only the lists differ. The guest is built by
 //! `cargo run -- plugin build host/telemetry-plugins/benches/crossing/guest`.
 
 #[path = "guest/src/convert.rs"]
@@ -22,7 +22,7 @@ use crate::measure::medians_of;
 use guest::{Exports, Guest, Live};
 use layout::{Batch, Cells as _, STATE};
 use rows::{Sums, Table, WORKLOADS};
-use shape::{A, B, C, CheckedB, CheckedG, D, E, F, G, H, Read, Shape};
+use shape::{A, B, C, CheckedB, CheckedG, D, E, F, G, H, PlainG, Read, Shape};
 use write::Writer as _;
 
 /// Groups of the states' workload.
@@ -33,7 +33,7 @@ type Calls<'a> = Vec<Box<dyn FnMut() + 'a>>;
 /// `$each` of every shape.
 macro_rules! each_shape {
     ($each:ident, $exports:expr, $($argument:expr),*) => {{
-        let [a, b, c, d, e, f, g, h, checked_b, checked_g] = $exports;
+        let [a, b, c, d, e, f, g, h, checked_b, checked_g, plain_g] = $exports;
         $each::<A>(a, $($argument),*);
         $each::<B>(b, $($argument),*);
         $each::<C>(c, $($argument),*);
@@ -44,6 +44,7 @@ macro_rules! each_shape {
         $each::<H>(h, $($argument),*);
         $each::<CheckedB>(checked_b, $($argument),*);
         $each::<CheckedG>(checked_g, $($argument),*);
+        $each::<PlainG>(plain_g, $($argument),*);
     }};
 }
 
@@ -61,9 +62,10 @@ pub fn shapes() {
         guest.exports::<H>(),
         guest.exports::<CheckedB>(),
         guest.exports::<CheckedG>(),
+        guest.exports::<PlainG>(),
     ];
     println!("\nns an event, end to end: project, call, check, read back");
-    let shapes = ["native", "A", "B", "C", "D", "E", "F", "G", "H", "B'", "G'"].map(|name| format!("{name:>9}")).concat();
+    let shapes = ["native", "A", "B", "C", "D", "E", "F", "G", "H", "B'", "G'", "G-"].map(|name| format!("{name:>9}")).concat();
     println!("{:<26} {:<8} {:>5} {:<5}{shapes}", "workload", "bitmaps", "batch", "on");
     for workload in &WORKLOADS {
         for sparse in [false, true] {

@@ -20,6 +20,7 @@ pub struct Exports {
     state: ComponentExportIndex,
     merge: ComponentExportIndex,
     fill: ComponentExportIndex,
+    without_arena: ComponentExportIndex,
 }
 
 type Enrich<S> = TypedFunc<(<S as Shape>::In,), (<S as Shape>::Out,)>;
@@ -61,6 +62,7 @@ impl Guest {
             state: find(S::INTERFACE, "state"),
             merge: find(S::INTERFACE, "merge"),
             fill: find("setup", "fill"),
+            without_arena: find("setup", "without-arena"),
         }
     }
 
@@ -68,6 +70,10 @@ impl Guest {
         let mut store = Store::new(&self.engine, ());
         store.set_epoch_deadline(1 << 40);
         let instance = self.pre.instantiate(&mut store).unwrap();
+        if !S::ARENA {
+            let without_arena = instance.get_typed_func::<(), ()>(&mut store, exports.without_arena).unwrap();
+            without_arena.call(&mut store, ()).unwrap();
+        }
         Live { exports, store, instance, enrich: None, state: None, merge: None }
     }
 }

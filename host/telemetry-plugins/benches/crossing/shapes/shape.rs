@@ -14,6 +14,8 @@ pub trait Shape {
     type Out: ComponentType + Lift + Send + Sync + 'static;
     const INTERFACE: &str;
     const ENRICH: &str = "enrich";
+    /// Whether the guest allocates from its static arena first.
+    const ARENA: bool = true;
     /// A writer with room for `columns` of `rows` rows, `size` bytes in all.
     fn writer(columns: usize, rows: usize, size: usize) -> Self::Writer;
     fn finish(rows: usize, writer: Self::Writer) -> Self::In;
@@ -74,6 +76,29 @@ shapes! {
         |rows, written| short(rows as u32, written), |answer| answer;
     H: "short-frame", "enrich", Vec<u8>, Vec<u8>, Buffer, |columns, rows, size| Buffer::frame(true, columns, size),
         |rows, written| written.finish(rows), |answer| &Frame(answer, true);
+}
+
+/// G whose guest has no arena.
+pub struct PlainG;
+
+impl Shape for PlainG {
+    type Writer = Buffer;
+    type In = <G as Shape>::In;
+    type Out = <G as Shape>::Out;
+    const INTERFACE: &str = G::INTERFACE;
+    const ARENA: bool = false;
+
+    fn writer(columns: usize, rows: usize, size: usize) -> Buffer {
+        G::writer(columns, rows, size)
+    }
+
+    fn finish(rows: usize, writer: Buffer) -> Self::In {
+        G::finish(rows, writer)
+    }
+
+    fn view<T>(out: &Self::Out, read: impl Read<T>) -> T {
+        G::view(out, read)
+    }
 }
 
 /// A, which no text is copied for.

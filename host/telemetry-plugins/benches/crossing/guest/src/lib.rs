@@ -17,6 +17,9 @@ use bindings::exports::bench::shapes as wit;
 
 struct Shapes;
 
+/// Bytes of the arena.
+const ARENA: usize = 256 * 1024;
+
 #[allow(unsafe_code)]
 const _: () = {
     bindings::export!(Shapes with_types_in bindings);
@@ -25,5 +28,10 @@ const _: () = {
 impl wit::setup::Guest for Shapes {
     fn fill(groups: u32) {
         work::fill(groups);
+    }
+
+    fn without_arena() {
+        // One block that takes all of it: from now on the usual allocator gives everything.
+        Box::leak(std::hint::black_box(Box::<[u8]>::new_uninit_slice(ARENA)));
     }
 }
