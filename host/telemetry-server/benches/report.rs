@@ -35,7 +35,7 @@ fn main() {
         MetricPool::start(1, 8).unwrap(),
         std::time::Duration::from_secs(600),
     );
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let cases = [
         ("token-usage", ""),
         ("token-usage", "group_by=model"),

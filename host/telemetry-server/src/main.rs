@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The allocator asks for pages of 2 MiB, of which a process that does little fills a third: 60 MB resident instead of 32, and nothing
+/// The allocator asks for pages of 2 MiB, of which a process that does little fills a third: 60 MB resident instead of 40, and nothing
 /// gets faster for it.
 fn take_small_pages() {
     // A kernel that refuses has none of them.

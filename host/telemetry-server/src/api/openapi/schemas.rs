@@ -39,8 +39,9 @@ fn object(members: &[(&str, &str)]) -> Value {
     let required: Vec<_> = named().map(|(name, _)| *name).filter(|name| !name.ends_with('?')).collect();
     let properties: Map<_, _> = named().map(|(name, ty)| (name.trim_end_matches('?').to_owned(), schema(ty))).collect();
     let mut object = json!({ "type": "object", "required": required, "properties": properties });
-    if let Some((_, others)) = members.iter().find(|(name, _)| *name == "*") {
-        object["additionalProperties"] = schema(others);
+    let others = members.iter().find(|(name, _)| *name == "*");
+    if let (Some((_, others)), Some(object)) = (others, object.as_object_mut()) {
+        object.insert("additionalProperties".to_owned(), schema(others));
     }
     object
 }
