@@ -205,8 +205,23 @@ fn reports_are_listed_with_what_can_be_asked_of_them() {
     let listed = server.get("/v1/reports").json;
     let items = listed["items"].as_array().unwrap();
     let ids: Vec<_> = items.iter().map(|item| item["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["error-count", "latency", "llm-calls", "session-count", "token-usage", "tool-calls", "tool-loop-count"]);
-    let tokens = &items[4];
+    assert_eq!(
+        ids,
+        [
+            "active-agents",
+            "alerts",
+            "cost",
+            "error-count",
+            "latency",
+            "llm-calls",
+            "session-count",
+            "token-usage",
+            "tool-calls",
+            "tool-loop-count",
+            "unpriced-tokens"
+        ]
+    );
+    let tokens = &items[7];
     assert_eq!((&tokens["source"], &tokens["path"]), (&json!("llm_calls"), &json!("/v1/reports/token-usage")));
     assert_eq!((&tokens["columns"][0]["name"], &tokens["columns"][0]["unit"]), (&json!("input_tokens"), &json!("{token}")));
     assert!(tokens["group_by"].as_array().unwrap().contains(&json!({"name": "call.model", "type": "text", "class": "metadata"})));

@@ -18,6 +18,7 @@ mod live;
 mod load;
 mod maskers;
 mod metrics;
+mod money;
 mod poison;
 mod preview;
 mod refused;

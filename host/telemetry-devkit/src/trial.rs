@@ -8,8 +8,8 @@ use serde_json::{Map, Value as Json, json};
 use telemetry_model::query::RowSink as _;
 use telemetry_model::{Batch, BatchBuilder, Family, Relation, Rows as _};
 use telemetry_plugins::{
-    Catalog, CatalogError, Enrichment, Form, Grant, Grants, Limits, LookupTable, Manifest, Metric, MetricError, MetricRun,
-    MetricUnavailable, PluginKind, PluginSettings, Policy, Tables, read_component,
+    Catalog, CatalogError, Enrichment, Form, Grant, Grants, Limits, LookupTable, MODEL_PRICES, Manifest, Metric, MetricError, MetricRun,
+    MetricUnavailable, PluginKind, PluginSettings, Policy, PriceOverrides, PriceTable, Tables, read_component,
 };
 
 use crate::leaves;
@@ -37,7 +37,8 @@ pub struct CompileCache {
 pub struct Setup {
     /// Its configuration.
     pub config: Map<String, Json>,
-    /// The operator's tables: for each an object of rows by key. One that is asked for and not here is empty.
+    /// The operator's tables: for each an object of rows by key. One that is asked for and not here is empty, but `model-prices` the
+    /// server's own.
     pub tables: BTreeMap<String, Map<String, Json>>,
 }
 
@@ -206,6 +207,10 @@ impl LookupTable for Rows {
 
 fn tables(manifest: &Manifest, setup: &Setup) -> Tables {
     let table = |name: &String| {
+        if name == MODEL_PRICES && !setup.tables.contains_key(name) {
+            let table: Arc<dyn LookupTable> = Arc::new(PriceTable::new(PriceOverrides::default()));
+            return (name.clone(), table);
+        }
         let rows = setup.tables.get(name).into_iter().flatten().map(|(key, row)| (key.clone(), row.to_string()));
         let table: Arc<dyn LookupTable> = Arc::new(Rows(rows.collect()));
         (name.clone(), table)

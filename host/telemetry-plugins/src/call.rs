@@ -102,6 +102,7 @@ impl Callee {
         budget: u64,
         work: impl FnOnce(&mut Live) -> wasmtime::Result<Result<T, CallError>>,
     ) -> (Result<T, CallError>, Used) {
+        self.prepare();
         let mut asked = Asked::default();
         let (result, used) = self.timed(budget, |callee, cpu| {
             let mut store = callee.store(cpu, budget);
@@ -142,6 +143,11 @@ impl Callee {
             work(live).unwrap_or_else(|error| Err(callee.classify(&error, &live.store, budget)))
         });
         (result, Used(used.0, live.store.data_mut().take_asked()))
+    }
+
+    /// Lets its tables get ready.
+    pub(crate) fn prepare(&self) {
+        self.shared.tables.iter().for_each(|(_, table)| table.prepare());
     }
 
     fn timed<T>(&self, budget: u64, run: impl FnOnce(&Self, u64) -> Result<T, CallError>) -> (Result<T, CallError>, Used) {

@@ -27,6 +27,7 @@ mod order;
 mod parts;
 mod plugin;
 mod poison;
+mod prices;
 mod project;
 mod registry;
 mod ring;
@@ -63,6 +64,7 @@ pub use metric::{Metric, MetricError, MetricRow, MetricRun, MetricSpec, Output};
 #[doc(hidden)]
 pub use parts::{LiveParts, Parts};
 pub use plugin::CallLimits;
+pub use prices::{MODEL_PRICES, PriceOverrides, PriceTable, PricesError};
 pub use registry::Registry;
 pub use ring::LogLine;
 pub use row_hash::RowHasher;

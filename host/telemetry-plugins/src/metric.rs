@@ -84,6 +84,7 @@ impl Metric {
     pub fn open(self: &Arc<Self>, parameters: &Map<String, Json>) -> Result<MetricRun, MetricError> {
         let parameters = Json::from(self.spec.parameters.fill(parameters)?).to_string();
         let budget = self.plugin.limits.deadline_ms * 1_000_000;
+        self.plugin.callee.prepare();
         let (started, used) = self.plugin.callee.start(budget);
         let failed = |error| MetricError::Failed { id: self.spec.id.clone(), error };
         let mut live = match started {

@@ -128,6 +128,8 @@ pub trait LookupTable: Send + Sync {
     fn longest_prefix(&self, key: &str) -> Option<String>;
     /// What its answers depend on, in short: a plugin that was granted the table is another one when this changes.
     fn digest(&self) -> &str;
+    /// Gets ready to answer; called before calls of a plugin that was granted the table, whose time it shall not use up.
+    fn prepare(&self) {}
 }
 
 /// Tables by name.

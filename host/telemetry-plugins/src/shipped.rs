@@ -32,6 +32,7 @@ pub const SHIPPED: &[Shipped] = shipped![
     "conversation-turn",
     "prompt-size",
     "tool-loop",
+    "llm-cost",
     "token-usage",
     "llm-calls",
     "latency",
@@ -39,4 +40,8 @@ pub const SHIPPED: &[Shipped] = shipped![
     "error-count",
     "session-count",
     "tool-loop-count",
+    "cost",
+    "unpriced-tokens",
+    "alerts",
+    "active-agents",
 ];

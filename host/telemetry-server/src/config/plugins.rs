@@ -6,7 +6,9 @@ use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
-use telemetry_plugins::{FailureAction, FileTable, Grant, Grants, Limits, Lock, LookupTable, PluginSettings, Tables};
+use telemetry_plugins::{
+    FailureAction, FileTable, Grant, Grants, Limits, Lock, LookupTable, MODEL_PRICES, PluginSettings, PriceOverrides, PriceTable, Tables,
+};
 
 use super::check::Findings;
 use crate::live::switches::{self, Switches};
@@ -106,6 +108,8 @@ pub struct PluginsConfig {
     pub grants: BTreeMap<String, Grant>,
     /// Tables that `lookup` can be granted on, by name.
     pub tables: BTreeMap<String, TableConfig>,
+    /// Prices of the operator's, which win over the bundled ones.
+    pub prices: Option<PathBuf>,
     /// Configuration of single plugins, by id.
     pub config: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
 }
@@ -140,6 +144,7 @@ impl Default for PluginsConfig {
             journal_head_path: None,
             grants: SHIPPED_GRANTS.clone(),
             tables: BTreeMap::new(),
+            prices: None,
             config: BTreeMap::new(),
         }
     }
@@ -245,13 +250,24 @@ impl PluginsConfig {
         }
     }
 
-    /// The tables, read whole.
+    /// The tables, read whole, and the host's own of prices.
     pub(super) fn operators_tables(&self) -> Result<Tables, String> {
         let read = |(name, table): (&String, &TableConfig)| match FileTable::read(&table.path, &table.key) {
             Ok(read) => Ok((name.clone(), Arc::new(read) as Arc<dyn LookupTable>)),
             Err(error) => Err(format!("the table `{name}`: `{}` {error}", table.path.display())),
         };
-        self.tables.iter().map(read).collect::<Result<_, _>>().map(Tables)
+        let mut tables = self.tables.iter().map(read).collect::<Result<BTreeMap<_, _>, _>>()?;
+        if tables.contains_key(MODEL_PRICES) {
+            return Err(format!(
+                "the table `{MODEL_PRICES}` is the server's own; prices of yours stand in the file that plugins.prices names"
+            ));
+        }
+        let overrides = match &self.prices {
+            None => PriceOverrides::default(),
+            Some(path) => PriceOverrides::read(path).map_err(|error| format!("plugins.prices: `{}` {error}", path.display()))?,
+        };
+        tables.insert(MODEL_PRICES.to_owned(), Arc::new(PriceTable::new(overrides)));
+        Ok(Tables(tables))
     }
 
     /// What was switched over HTTP; without the file, nothing.

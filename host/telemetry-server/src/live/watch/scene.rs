@@ -40,7 +40,7 @@ impl Listed {
 impl Scene {
     /// The drop-in folder and the operator's files, as they are now.
     pub(in crate::live) fn of(config: &PluginsConfig) -> Self {
-        let files = [&config.grants_file, &config.switches_file, &config.lock_file].into_iter().flatten();
+        let files = [&config.grants_file, &config.switches_file, &config.lock_file, &config.prices].into_iter().flatten();
         let files = files.chain(config.tables.values().map(|table| &table.path)).cloned().collect();
         Scene { folder: config.path.clone(), files, listed: Listed::default(), stamps: BTreeMap::new() }.now()
     }
