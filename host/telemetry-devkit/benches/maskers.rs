@@ -9,6 +9,8 @@ mod card;
 mod keys;
 #[path = "../../../plugins/secret-masker/src/kind.rs"]
 mod kind;
+#[path = "../../../plugins/secret-masker/src/many.rs"]
+mod many;
 #[path = "../../../plugins/secret-masker/src/pem.rs"]
 mod pem;
 #[path = "../../../plugins/secret-masker/src/scan.rs"]

@@ -3,6 +3,7 @@
 mod card;
 mod keys;
 mod kind;
+mod many;
 mod pem;
 mod scan;
 mod token;

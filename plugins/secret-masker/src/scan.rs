@@ -7,6 +7,7 @@ use std::ops::Range;
 use crate::card::card;
 use crate::keys;
 use crate::kind::Kind;
+use crate::many::next_hook;
 use crate::token::{edge, long_run};
 
 /// A shorter text has no secret.
@@ -29,7 +30,7 @@ impl Secret {
 }
 
 /// What a byte may be part of.
-const PLAIN: u8 = 0;
+pub const PLAIN: u8 = 0;
 const HYPHEN: u8 = 1;
 const UNDERSCORE: u8 = 2;
 const CAPITAL_I: u8 = 3;
@@ -41,8 +42,8 @@ const COLON: u8 = 8;
 const BRACKET: u8 = 9;
 const DIGIT: u8 = 10;
 
-static HOOKS: [u8; 256] = hooks(false);
-static COUNTED_HOOKS: [u8; 256] = hooks(true);
+pub static HOOKS: [u8; 256] = hooks(false);
+pub static COUNTED_HOOKS: [u8; 256] = hooks(true);
 
 const fn hooks(counted: bool) -> [u8; 256] {
     let mut hooks = [PLAIN; 256];
@@ -118,30 +119,6 @@ pub fn scan<const COUNTED: bool>(text: &[u8], mut found: impl FnMut(Secret)) {
             }
         };
     }
-}
-
-/// The first byte from `at` on that is a hook, or the end; eight bytes at a time while none of them can be one.
-fn next_hook<const COUNTED: bool>(text: &[u8], mut at: usize) -> usize {
-    let hooks = if COUNTED { &COUNTED_HOOKS } else { &HOOKS };
-    while let Some(eight) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        if COUNTED || may_hook(u64::from_le_bytes(*eight)) {
-            if let Some(found) = eight.iter().position(|byte| hooks[*byte as usize] != PLAIN) {
-                return at + found;
-            }
-        }
-        at += 8;
-    }
-    let rest = text.get(at..).unwrap_or_default();
-    at + rest.iter().position(|byte| hooks[*byte as usize] != PLAIN).unwrap_or(rest.len())
-}
-
-/// Whether one of eight bytes may be a hook: a capital or its neighbour `_`, a hyphen, a colon. Most words of prose have none.
-#[inline(always)]
-fn may_hook(eight: u64) -> bool {
-    const ONES: u64 = u64::MAX / 255;
-    let is_zero = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
-    let capitals = (eight >> 1) & !eight & (ONES << 5);
-    capitals | is_zero(eight ^ (ONES * b'-' as u64)) | is_zero(eight ^ (ONES * b':' as u64)) != 0
 }
 
 /// `[secret:kind:last4]` or `[pii:card:last4]`.

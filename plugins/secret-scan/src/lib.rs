@@ -7,6 +7,7 @@ mod card;
 mod json;
 mod keys;
 mod kind;
+mod many;
 mod pem;
 mod scan;
 mod token;
