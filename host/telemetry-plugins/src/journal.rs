@@ -1,6 +1,5 @@
 //! What plugins are handed, noted where it is handed over: row hashes, bytes, outcomes. The store keeps it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use telemetry_model::journal::{Handed, HandedRow, IdRuns, JournalKeys, LookedUp, Marks, RelationAccess, Subject};
@@ -148,24 +147,29 @@ impl Witness {
 #[derive(Debug)]
 pub(crate) struct LeafNotes {
     recorder: Arc<Recorder>,
-    rows: BTreeMap<u32, Vec<u8>>,
+    /// Rising.
+    rows: Vec<(u32, Vec<u8>)>,
     bytes: u64,
     lookups: Vec<LookedUp>,
 }
 
 impl LeafNotes {
     pub(crate) fn new(recorder: Arc<Recorder>) -> Self {
-        LeafNotes { recorder, rows: BTreeMap::new(), bytes: 0, lookups: Vec::new() }
+        LeafNotes { recorder, rows: Vec::new(), bytes: 0, lookups: Vec::new() }
     }
 
     /// It is about to be handed these leaves, in so many bytes.
     pub(crate) fn handing<'l, 't: 'l>(&mut self, leaves: impl Iterator<Item = &'l Leaf<'t>>, bytes: usize) {
         self.bytes += bytes as u64;
         for leaf in leaves {
-            let text = self.rows.entry(leaf.row).or_default();
-            for part in [leaf.field.name().as_bytes(), leaf.part.as_str().as_bytes(), leaf.raw.as_bytes()] {
+            let Some(text) = self.text(leaf.row) else { continue };
+            let (before, key, after) = leaf.field.name_parts();
+            let name = (before.len() + key.len() + after.len()) as u64;
+            text.extend_from_slice(&name.to_le_bytes());
+            [before, key, after].iter().for_each(|part| text.extend_from_slice(part.as_bytes()));
+            for part in [leaf.part.as_str(), leaf.raw] {
                 text.extend_from_slice(&(part.len() as u64).to_le_bytes());
-                text.extend_from_slice(part);
+                text.extend_from_slice(part.as_bytes());
             }
         }
     }
@@ -173,6 +177,25 @@ impl LeafNotes {
     /// It asked its tables.
     pub(crate) fn looked_up(&mut self, asked: &Asked) {
         self.recorder.looked_up(asked, &mut self.lookups);
+    }
+
+    /// What is noted of `row`.
+    fn text(&mut self, row: u32) -> Option<&mut Vec<u8>> {
+        let at = match self.rows.last() {
+            Some((last, _)) if *last == row => self.rows.len() - 1,
+            Some((last, _)) if *last > row => {
+                let place = self.rows.partition_point(|(known, _)| *known < row);
+                if self.rows.get(place).is_none_or(|(known, _)| *known != row) {
+                    self.rows.insert(place, (row, Vec::new()));
+                }
+                place
+            }
+            _ => {
+                self.rows.push((row, Vec::with_capacity(512)));
+                self.rows.len() - 1
+            }
+        };
+        self.rows.get_mut(at).map(|(_, text)| text)
     }
 
     /// `None` when nothing was handed over.

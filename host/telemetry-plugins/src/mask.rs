@@ -71,10 +71,18 @@ pub enum LeafField<'a> {
 impl LeafField<'_> {
     /// The text in the column `field`.
     pub fn name(&self) -> Cow<'_, str> {
+        match self.name_parts() {
+            ("", name, "") => Cow::Borrowed(name),
+            (before, key, after) => Cow::Owned([before, key, after].concat()),
+        }
+    }
+
+    /// The same in three parts.
+    pub(crate) fn name_parts(&self) -> (&str, &str, &str) {
         match self {
-            LeafField::Fixed(name) => Cow::Borrowed(name),
-            LeafField::Attribute(key) => Cow::Owned(format!("attributes[\"{key}\"]")),
-            LeafField::Extra(key) => Cow::Owned(format!("extra[\"{key}\"]")),
+            LeafField::Fixed(name) => ("", name, ""),
+            LeafField::Attribute(key) => ("attributes[\"", key, "\"]"),
+            LeafField::Extra(key) => ("extra[\"", key, "\"]"),
         }
     }
 

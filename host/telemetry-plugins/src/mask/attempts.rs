@@ -14,6 +14,9 @@ use crate::journal::LeafNotes;
 use crate::poison::{MS, by_bytes, is_worth_another};
 use crate::settings::Limits;
 
+/// Bytes of leaves of one call: what an instance keeps resident has room for them, so that no page of it is new.
+const CALL_BYTES: usize = 96 << 10;
+
 /// What a masker must do well on whoever sends what.
 const PROBE: [&str; 3] = ["a", "Look up the weather in Paris.", "0e5d46f893f8491ba55ab2613e5586a8"];
 
@@ -99,7 +102,7 @@ impl Attempts<'_> {
         let size = |new: &New| leaves.get(new.place).map_or(0, |leaf| leaf.raw.len() + 12);
         let within = fresh.texts.iter().skip(start).take_while(|new| {
             bytes += size(new);
-            bytes <= self.limits.batch_bytes
+            bytes <= self.limits.batch_bytes.min(CALL_BYTES)
         });
         start + within.count().max(1)
     }

@@ -21,7 +21,7 @@ use leaves::{Found, Leaves};
 pub use replay::{ReplayError, replay};
 
 /// Leaves are handed to the maskers in lists of at most so many, or so many bytes.
-const LIST_LEAVES: usize = 1 << 14;
+const LIST_LEAVES: usize = 1 << 10;
 const LIST_BYTES: usize = 1 << 20;
 
 /// Something to replace.

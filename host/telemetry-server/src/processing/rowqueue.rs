@@ -16,7 +16,9 @@ use telemetry_store::{
 };
 
 /// Rows taken at once.
-const ROWS: u32 = 256;
+const ROWS: u32 = 512;
+/// While fewer wait, they are taken so often at most: each time costs a snapshot and a transaction, whose cost many rows share.
+const GATHER: Duration = Duration::from_millis(100);
 /// Bytes that wait for the writer from which on it is left alone for a moment.
 const BUSY_BYTES: usize = 1 << 20;
 const MOMENT: Duration = Duration::from_millis(5);
@@ -35,6 +37,16 @@ struct Shared {
     plugins: Arc<Registry>,
     clock: Arc<dyn Clock>,
     stop: AtomicBool,
+}
+
+/// How much there was to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    Nothing,
+    /// All that waited.
+    Some,
+    /// As much as is taken at once.
+    Full,
 }
 
 impl RowQueue {
@@ -59,6 +71,7 @@ impl RowQueue {
         self.shared.stop.store(true, Ordering::Release);
         self.shared.store.wake_rows();
         if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            thread.thread().unpark();
             // A thread that panicked has been logged by the panic hook.
             let _ = thread.join();
         }
@@ -75,8 +88,9 @@ impl Shared {
     fn work(&self) {
         while !self.stop.load(Ordering::Acquire) {
             match catch_unwind(AssertUnwindSafe(|| self.turn())) {
-                Ok(Ok(true)) => {}
-                Ok(Ok(false)) => self.store.wait_for_rows(None),
+                Ok(Ok(Turn::Full)) => {}
+                Ok(Ok(Turn::Some)) => self.gather(),
+                Ok(Ok(Turn::Nothing)) => self.store.wait_for_rows(None),
                 Ok(Err(StoreError::Closed)) => return,
                 Ok(Err(error)) => {
                     tracing::warn!(error = %error, "rows not enriched, trying again");
@@ -90,25 +104,32 @@ impl Shared {
         }
     }
 
-    /// Some rows of each relation and a step of a job; false when there was nothing to do.
-    fn turn(&self) -> Result<bool, StoreError> {
-        let catalog = self.plugins.current();
-        let mut worked = false;
-        for relation in [Relation::LlmCalls, Relation::ToolExecutions] {
-            worked |= self.live(&catalog, relation)?;
+    /// Lets more rows come together.
+    fn gather(&self) {
+        if !self.stop.load(Ordering::Acquire) {
+            std::thread::park_timeout(GATHER);
         }
-        Ok(self.step(&catalog)? || worked)
+    }
+
+    /// Some rows of each relation and a step of a job.
+    fn turn(&self) -> Result<Turn, StoreError> {
+        let catalog = self.plugins.current();
+        let mut turn = Turn::Nothing;
+        for relation in [Relation::LlmCalls, Relation::ToolExecutions] {
+            turn = turn.max(self.live(&catalog, relation)?);
+        }
+        Ok(if self.step(&catalog)? { Turn::Full } else { turn })
     }
 
     /// The first rows of the queue, seen as they are now.
-    fn live(&self, catalog: &Catalog, relation: Relation) -> Result<bool, StoreError> {
+    fn live(&self, catalog: &Catalog, relation: Relation) -> Result<Turn, StoreError> {
         if catalog.row_enrichers(relation).is_empty() {
-            return Ok(false);
+            return Ok(Turn::Nothing);
         }
         let snapshot = self.store.snapshot()?;
         let queued = snapshot.queued_rows(relation, ROWS)?;
         if queued.is_empty() {
-            return Ok(false);
+            return Ok(Turn::Nothing);
         }
         let ids: Vec<i64> = queued.iter().map(|queued| queued.row).collect();
         let table = snapshot.rows(relation, &ids, &catalog.row_fields(relation, None), Without::RowEnrichers)?;
@@ -117,8 +138,11 @@ impl Shared {
         let mut said = catalog.enrich_rows(relation, None, &table);
         let entry = self.entry(&mut said, &table, as_of, None);
         let mut rows = results(&table, said);
+        // A table that grew too large ended early: there is more to do at once.
+        let turn = if queued.len() == ROWS as usize || rows.len() < queued.len() { Turn::Full } else { Turn::Some };
         for row in &mut rows {
-            row.generation = queued.iter().find(|queued| queued.row == row.row).map(|queued| queued.generation);
+            let found = queued.binary_search_by_key(&row.row, |queued| queued.row).ok().and_then(|at| queued.get(at));
+            row.generation = found.map(|queued| queued.generation);
         }
         if rows.is_empty() {
             // None of them is there any more.
@@ -131,7 +155,7 @@ impl Shared {
             rows = gone.collect();
         }
         self.submit(RowResults { relation, plugin: None, rows, step: None }, entry)?;
-        Ok(true)
+        Ok(turn)
     }
 
     /// The next rows of the job that runs.

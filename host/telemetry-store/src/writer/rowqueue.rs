@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Result, Statement, params};
+use telemetry_model::outcome::{PluginRun, RunOutcome};
 use telemetry_model::{Family, Relation};
 
 use super::events::EventIds;
@@ -43,6 +44,8 @@ pub(crate) struct RowQueue<'c> {
     has_work: bool,
     plugins: HashMap<i64, Box<str>>,
     row_keys: HashSet<i64>,
+    /// The runs of the row before, which most rows share, and their `run_sets.id`.
+    last_runs: Option<(Arc<[PluginRun]>, Option<i64>)>,
     indexed: Vec<IndexedKey>,
     put: Statement<'c>,
     take: Statement<'c>,
@@ -66,6 +69,7 @@ impl<'c> RowQueue<'c> {
             has_work: false,
             plugins: HashMap::new(),
             row_keys: HashSet::new(),
+            last_runs: None,
             indexed: indexed.to_vec(),
             put: connection.prepare(
                 "insert into row_queue (relation, row, generation) values (?, ?, 1)
@@ -124,6 +128,7 @@ impl<'c> RowQueue<'c> {
         self.has_work = false;
         self.plugins.clear();
         self.row_keys.clear();
+        self.last_runs = None;
     }
 
     /// Stores results.
@@ -149,6 +154,9 @@ impl<'c> RowQueue<'c> {
         tally: &mut Tally,
     ) -> Result<()> {
         let (read, update) = statements(results.relation);
+        if self.first(results, row, shared, strings, tally)? {
+            return Ok(());
+        }
         let stored: Option<(Option<String>, Option<String>)> =
             self.connection.prepare_cached(read)?.query_row([row.row], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         let Some((derived, runs)) = stored else { return Ok(()) };
@@ -171,13 +179,52 @@ impl<'c> RowQueue<'c> {
         let was_ok = before.outcome.as_deref() == Some("ok");
         tally.changed += i64::from(!same);
         tally.unequal += i64::from(!same && was_ok && before.is_same);
-        tally.failed += i64::from(row.runs.iter().any(|run| run.outcome != telemetry_model::outcome::RunOutcome::Ok));
+        tally.failed += i64::from(has_failed(row));
         if !was_ok {
             tally.apart.push((row.row, before.outcome));
         }
         let text = (!members.is_empty()).then(|| serde_json::to_string(&members).unwrap_or_default());
         self.connection.prepare_cached(update)?.execute(params![row.row, text, runs])?;
         Ok(())
+    }
+
+    /// Writes to a call or execution that no enricher has seen before, as most are; false when it is another.
+    fn first(
+        &mut self,
+        results: &RowResults,
+        row: &RowResult,
+        shared: &mut SharedRows<'c>,
+        strings: &mut Strings<'c>,
+        tally: &mut Tally,
+    ) -> Result<bool> {
+        let update = match results.relation {
+            Relation::LlmCalls => "update llm_call_rows set derived = ?2, runs = ?3 where id = ?1 and derived is null and runs is null",
+            Relation::ToolExecutions => {
+                "update tool_execution_rows set derived = ?2, runs = ?3 where id = ?1 and derived is null and runs is null"
+            }
+            _ => return Ok(false),
+        };
+        let mut members = Vec::with_capacity(row.derived.len());
+        for derived in &row.derived {
+            members.push((shared.version(&derived.plugin)?, strings.id(&derived.key)?, derived.value.as_str()));
+        }
+        let text = (!members.is_empty()).then(|| serde_json::to_string(&members).unwrap_or_default());
+        let runs = match &self.last_runs {
+            Some((known, id)) if Arc::ptr_eq(known, &row.runs) => *id,
+            _ => {
+                let id = shared.merged_runs(Vec::new(), &row.runs)?;
+                self.last_runs = Some((Arc::clone(&row.runs), id));
+                id
+            }
+        };
+        if self.connection.prepare_cached(update)?.execute(params![row.row, text, runs])? == 0 {
+            return Ok(false);
+        }
+        self.note_keys(row, strings)?;
+        tally.changed += i64::from(!row.derived.is_empty());
+        tally.apart.push((row.row, None));
+        tally.failed += i64::from(has_failed(row));
+        Ok(true)
     }
 
     /// What `plugin` wrote before (everything, when all ran), and the rest.
@@ -264,6 +311,10 @@ impl<'c> RowQueue<'c> {
         }
         Ok(())
     }
+}
+
+fn has_failed(row: &RowResult) -> bool {
+    row.runs.iter().any(|run| run.outcome != RunOutcome::Ok)
 }
 
 /// What reads the derived values and runs of a row, and what writes them.
