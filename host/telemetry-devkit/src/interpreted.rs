@@ -82,7 +82,7 @@ pub(crate) fn compile(sources: &Sources, language: Language, settings: &BuildSet
             command.args(["--stub-wasi", "--sync", "--opt-size", "--output", "plugin.wasm"]);
         }
         Language::Python => {
-            // Without these two the bytes would differ from build to build.
+            // Fewer bytes differ from build to build with these two; some still do.
             command.env("PYTHONHASHSEED", "0").env("SOURCE_DATE_EPOCH", "0");
             command.args(["--wit-path", "wit", "--world", "plugin", "componentize", "--stub-wasi"]);
             command.args(["--python-path", "app", "--output", "plugin.wasm", "main"]);
