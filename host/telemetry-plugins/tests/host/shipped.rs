@@ -1,17 +1,23 @@
 //! The shipped plugins.
 
+use std::sync::Arc;
+
 use telemetry_model::outcome::RunOutcome;
-use telemetry_plugins::{Catalog, Grants, PluginSettings, PluginState, SHIPPED};
+use telemetry_plugins::{
+    Catalog, Grants, LookupTable, MODEL_PRICES, PluginSettings, PluginState, PriceOverrides, PriceTable, SHIPPED, Tables,
+};
 
 use crate::guest::{Table, doubler, doubler_manifest, plugin};
 use crate::loading::{Folder, settings};
 
 /// What `config/default.toml` grants.
-const GRANTS: &str = "[secret-scan]\nfields = [\"event.attributes\"]\n[prompt-size]\nfields = ['attributes[\"llm.request.data\"]']\n[secret-masker]\nmask = true\n[pii-masker]\nmask = true\n";
+const GRANTS: &str = "[secret-scan]\nfields = [\"event.attributes\"]\n[prompt-size]\nfields = ['attributes[\"llm.request.data\"]']\n[llm-cost]\nlookup = [\"model-prices\"]\n[secret-masker]\nmask = true\n[pii-masker]\nmask = true\n";
 
 fn with_shipped(folder: &Folder) -> PluginSettings {
     let on = ["pii-masker".to_owned()].into();
-    PluginSettings { without_shipped: false, grants: Grants::parse(GRANTS).unwrap(), on, ..settings(folder) }
+    let prices: Arc<dyn LookupTable> = Arc::new(PriceTable::new(PriceOverrides::default()));
+    let tables = Tables([(MODEL_PRICES.to_owned(), prices)].into());
+    PluginSettings { without_shipped: false, grants: Grants::parse(GRANTS).unwrap(), on, tables, ..settings(folder) }
 }
 
 #[test]
