@@ -57,7 +57,7 @@ enum Moment {
     Text(String),
 }
 
-/// Looked up by a [`Question`]; there are no keys, so nothing has a longest prefix.
+/// Looked up by a question of provider, model, time and input tokens; there are no keys, so nothing has a longest prefix.
 #[derive(Debug)]
 pub struct PriceTable {
     overrides: PriceOverrides,
