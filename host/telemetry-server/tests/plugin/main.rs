@@ -7,3 +7,4 @@ mod look;
 mod make;
 mod operate;
 mod prove;
+mod rules;
