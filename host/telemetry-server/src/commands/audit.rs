@@ -1,26 +1,26 @@
 //! `cylestio-server audit ..`: whether what plugins were handed can be proved.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use clap::Subcommand;
 use serde_json::Value;
 use telemetry_server::Config;
 use telemetry_server::audit::verify;
-use telemetry_server::config::Secret;
 use telemetry_store::{Head, Store};
+
+use super::http::Client;
 
 /// Whether what plugins were handed can be proved.
 #[derive(Debug, Subcommand)]
 pub enum AuditAction {
     /// Reads the access journal, makes the rows again from what is stored, and names whatever differs
     Verify {
-        /// Asks a running server, e.g. http://127.0.0.1:8000, instead of opening the database
-        #[arg(long)]
+        /// Asks a running server, e.g. http://127.0.0.1:8000, instead of opening the database; without a value, at the address of the
+        /// configuration
+        #[arg(long, num_args = 0..=1, default_missing_value = "")]
         url: Option<String>,
         /// The file with the token that the running server's reads want; without it `server.read_token_file` or `server.read_token`
         #[arg(long, value_name = "FILE", requires = "url")]
@@ -40,15 +40,10 @@ pub enum AuditAction {
 /// When the database or the server cannot be read.
 pub fn run(action: &AuditAction, load: &dyn Fn() -> anyhow::Result<Config>) -> anyhow::Result<ExitCode> {
     let AuditAction::Verify { url, token_file, head, json } = action;
+    let config = load()?;
     let audit = match url {
-        Some(url) => {
-            let token = match token_file {
-                Some(path) => Some(Secret::read(path).map_err(|reason| anyhow!("--token-file: {reason}"))?),
-                None => load()?.server.read_token,
-            };
-            ask(url, token.as_ref())?
-        }
-        None => offline(&load()?, head.as_deref())?,
+        Some(url) => Client::new(url, token_file.as_deref(), &config)?.get("GET", "/v1/audit/verify", None)?,
+        None => offline(&config, head.as_deref())?,
     };
     let mut out = std::io::stdout();
     match json {
@@ -77,40 +72,6 @@ fn read_head(path: Option<&Path>) -> anyhow::Result<Option<Head>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("reading the journal's head `{}`", path.display()))?;
     let head = text.lines().next_back().and_then(Head::parse);
     head.map(Some).with_context(|| format!("`{}` does not hold the head of a journal", path.display()))
-}
-
-/// `GET /v1/audit/verify` of a server nearby, with the token that its reads want.
-fn ask(url: &str, token: Option<&Secret>) -> anyhow::Result<Value> {
-    let address = url.trim_end_matches('/').strip_prefix("http://").with_context(|| format!("`{url}` is not an http:// address"))?;
-    let mut stream = TcpStream::connect(address).with_context(|| format!("connecting to `{url}`"))?;
-    stream.set_read_timeout(Some(Duration::from_secs(3_600)))?;
-    let authorization = token.map(|token| format!("authorization: Bearer {}\r\n", token.reveal())).unwrap_or_default();
-    let head =
-        format!("GET /v1/audit/verify HTTP/1.1\r\nhost: {address}\r\n{authorization}connection: close\r\naccept: application/json\r\n\r\n");
-    stream.write_all(head.as_bytes()).with_context(|| format!("asking `{url}`"))?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).with_context(|| format!("reading the answer of `{url}`"))?;
-    let answer = String::from_utf8(answer).with_context(|| format!("reading the answer of `{url}`"))?;
-    let (head, body) = answer.split_once("\r\n\r\n").with_context(|| format!("`{url}` does not answer as HTTP"))?;
-    let body = if head.to_ascii_lowercase().contains("transfer-encoding: chunked") { whole(body) } else { body.to_owned() };
-    match head.split_whitespace().nth(1) {
-        Some("401") => bail!("`{url}` wants the token of its reads: name the file that holds it with --token-file"),
-        Some("200") => serde_json::from_str(&body).with_context(|| format!("reading the answer of `{url}`")),
-        status => bail!("`{url}` answered {}: {}", status.unwrap_or("nothing"), body.trim()),
-    }
-}
-
-/// The chunks of a body put together.
-fn whole(mut body: &str) -> String {
-    let mut text = String::new();
-    while let Some((size, rest)) = body.split_once("\r\n") {
-        let Some(chunk) = usize::from_str_radix(size.trim(), 16).ok().filter(|size| *size > 0).and_then(|size| rest.get(..size)) else {
-            break;
-        };
-        text.push_str(chunk);
-        body = rest.get(chunk.len() + 2..).unwrap_or_default();
-    }
-    text
 }
 
 fn words(audit: &Value) -> String {

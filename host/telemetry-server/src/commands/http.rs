@@ -5,9 +5,10 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use serde_json::Value;
 use telemetry_server::Config;
+use telemetry_server::config::Secret;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(3_600);
@@ -16,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(3_600);
 pub(super) struct Client {
     url: String,
     address: String,
-    token: Option<String>,
+    token: Option<Secret>,
 }
 
 /// What came back.
@@ -39,10 +40,8 @@ impl Client {
         let address = url.trim_end_matches('/').strip_prefix("http://").with_context(|| format!("`{url}` is not an http:// address"))?;
         let address = if has_port(address) { address.to_owned() } else { format!("{address}:80") };
         let token = match token_file {
-            Some(path) => {
-                Some(std::fs::read_to_string(path).with_context(|| format!("reading the token in `{}`", path.display()))?.trim().to_owned())
-            }
-            None => server.read_token.as_ref().map(|token| token.reveal().to_owned()),
+            Some(path) => Some(Secret::read(path).map_err(|reason| anyhow!("--token-file: {reason}"))?),
+            None => server.read_token.clone(),
         };
         Ok(Client { url, address, token })
     }
@@ -56,7 +55,7 @@ impl Client {
         let mut stream = TcpStream::connect(&self.address).with_context(|| format!("connecting to `{}`", self.url))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let body = body.map(Value::to_string).unwrap_or_default();
-        let token = self.token.as_ref().map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let token = self.token.as_ref().map(|token| format!("authorization: Bearer {}\r\n", token.reveal())).unwrap_or_default();
         let sent = write!(
             stream,
             "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\naccept: application/json\r\n{token}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -88,6 +87,9 @@ impl Client {
 
     /// Why an answer is not a good one.
     pub(super) fn said(&self, answer: &Answer) -> String {
+        if answer.status == 401 {
+            return format!("`{}` wants the token of its reads: name the file that holds it with --token-file", self.url);
+        }
         let error = answer.json.get("error");
         let message = error.and_then(|error| error.get("message")).and_then(Value::as_str).unwrap_or("no reason given");
         let details = error.and_then(|error| error.get("details")).and_then(Value::as_array).into_iter().flatten();
