@@ -192,7 +192,11 @@ fn what_cannot_be_compared_is_said() {
     assert!(said("latency", "prompt-size", Vec::new()).contains("kind"));
     assert!(said("tool-loop", "prompt-size", Vec::new()).contains("tool_executions"));
     assert!(said("nobody", "prompt-size", Vec::new()).contains("nobody"));
-    assert!(said("prompt-size", "prompt-size", vec![("group_by".into(), "model".into())]).contains("only a metric"));
+    let by = |field: &str| vec![("group_by".to_owned(), field.to_owned())];
+    assert!(said("event-envelope", "event-envelope", by("model")).contains("only a metric or an enricher"));
+    assert!(said("pii-masker", "pii-masker", by("model")).contains("not a masker"));
+    // Of an enricher they are those of the reports that it reaches: what none of them knows is refused.
+    assert!(said("prompt-size", "prompt-size", by("modell")).contains("modell"));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod backfill;
 mod canary;
 mod contract;
+mod effects;
 mod enrichers;
 mod flow;
 mod grants;

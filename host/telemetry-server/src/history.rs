@@ -3,6 +3,7 @@
 
 mod alone;
 mod diff;
+mod effects;
 mod groups;
 mod jobs;
 mod ledger;
@@ -19,6 +20,7 @@ use telemetry_store::StoreError;
 use crate::analysis::params::InvalidParams;
 
 pub use diff::{Asked, Change, Diff, KeyTotals, Sides, detail, diff};
+pub use effects::{Effect, Effects, Untold};
 pub use groups::{GroupChange, Groups};
 pub use jobs::{job_json, whole_job};
 pub use ledger::Ledger;

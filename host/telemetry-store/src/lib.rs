@@ -31,9 +31,9 @@ pub use overview::{Counts, Overview, RecentCall};
 pub use prepare::{PreparedEvent, kept_place};
 pub use read::{
     Activity, AgentOrder, AgentPage, AgentQuery, AgentRow, AlertCounts, AlertPage, AlertQuery, AlertRow, AttributeMap, EventCursor,
-    EventPage, EventQuery, EventRow, EventScan, Provenance, QuarantineItem, QuarantinePage, QuarantineQuery, QuarantinedEvent, QueuedRow,
-    RowReference, RowTable, ScanError, SessionOrder, SessionPage, SessionQuery, SessionRow, SessionState, Snapshot, Stop, StoredEvent,
-    StoredJob, StoredPlugin, StoredRun, Without, Writer,
+    EventPage, EventQuery, EventRow, EventScan, Instead, Provenance, QuarantineItem, QuarantinePage, QuarantineQuery, QuarantinedEvent,
+    QueuedRow, RowReference, RowTable, ScanError, SessionOrder, SessionPage, SessionQuery, SessionRow, SessionState, Snapshot, Stop,
+    StoredEvent, StoredJob, StoredPlugin, StoredRun, Without, Writer,
 };
 pub use rewrite::{Rewrite, Rewritten, StoredKind, StoredText, rewrite};
 pub use rowqueue::{JobChange, JobStep, RowResult, RowResults};

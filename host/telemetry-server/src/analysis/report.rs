@@ -9,7 +9,7 @@ use telemetry_model::journal::RelationAccess;
 use telemetry_model::query::{Filter, GroupKey, GroupValue, RowQuery};
 use telemetry_model::{Clock, Field, Relation, Timestamp};
 use telemetry_plugins::{CallError, Metric, MetricError, MetricRun, MetricSpec, MetricUnavailable, Registry};
-use telemetry_store::{EntryKind, NewEntry, ScanError, Snapshot, Stop, Store, StoreError, SubmitError};
+use telemetry_store::{EntryKind, Instead, NewEntry, ScanError, Snapshot, Stop, Store, StoreError, SubmitError};
 use tokio::sync::oneshot;
 
 use super::fill::TooManyGroups;
@@ -170,7 +170,7 @@ impl Reports {
         let job = move || {
             let snapshot = store.snapshot_until(&stop)?;
             let mut accesses = Vec::new();
-            let reports = asked.into_iter().map(|(metric, request)| compute(&snapshot, metric, request, now, &mut accesses));
+            let reports = asked.into_iter().map(|(metric, request)| compute(&snapshot, None, metric, request, now, &mut accesses));
             let reports = reports.collect::<Result<Vec<_>, ReportError>>();
             // Also when nobody waits any more, or the metric failed: it has seen the rows.
             let noted = note(&store, &snapshot, accesses, now)?;
@@ -223,28 +223,30 @@ async fn durable(noted: Option<Noted>) -> Result<(), StoreError> {
     }
 }
 
-/// One report of `snapshot`; what the metric was handed is added to `accesses`, also when it fails.
+/// One report of `snapshot`, with what stands in for some of it; what the metric was handed is added to `accesses`, also when it fails.
 pub(crate) fn compute(
     snapshot: &Snapshot,
+    instead: Option<&Instead>,
     metric: Arc<Metric>,
     request: ReportRequest,
     now: Timestamp,
     accesses: &mut Vec<RelationAccess>,
 ) -> Result<Report, ReportError> {
     let mut run = open(&metric, &request)?;
-    let report = evaluate(snapshot, metric, request, now, &mut run);
+    let report = evaluate(snapshot, instead, metric, request, now, &mut run);
     accesses.extend(run.take_access());
     report
 }
 
 fn evaluate(
     snapshot: &Snapshot,
+    instead: Option<&Instead>,
     metric: Arc<Metric>,
     request: ReportRequest,
     now: Timestamp,
     run: &mut MetricRun,
 ) -> Result<Report, ReportError> {
-    let mut scan = snapshot.scan(&row_query(metric.spec(), &request), run).map_err(|error| match error {
+    let mut scan = snapshot.scan_instead(&row_query(metric.spec(), &request), instead, run).map_err(|error| match error {
         ScanError::Sink(error) => ReportError::Metric(error),
         ScanError::TooManyGroups { limit } => TooManyGroups { groups: limit + 1, limit }.into(),
         ScanError::GroupsTooLarge { limit } => ReportError::GroupsTooLarge { limit },

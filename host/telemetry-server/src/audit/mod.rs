@@ -50,7 +50,7 @@ pub struct Audit {
 /// Rows that cannot be made again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unproven {
-    /// `purged`, `changed`, `masked-again`, `not-stored`, `masker-input`, `flags-cut`, `validator-output`, `component`.
+    /// `purged`, `changed`, `masked-again`, `not-stored`, `masker-input`, `flags-cut`, `validator-output`, `other-values`, `component`.
     pub why: &'static str,
     /// For people.
     pub explanation: &'static str,
@@ -107,6 +107,7 @@ enum Why {
     Masker,
     FlagsCut,
     ValidatorOutput,
+    OtherValues,
     Component,
 }
 
@@ -122,6 +123,9 @@ impl Why {
             Why::Masker => ("masker-input", "what a masker is handed is never stored"),
             Why::FlagsCut => ("flags-cut", "the event had more flags than are kept, so what was sent in a wrong type is not known"),
             Why::ValidatorOutput => ("validator-output", "a stored flag does not say which validator raised it"),
+            Why::OtherValues => {
+                ("other-values", "a metric was tried on what another version of an enricher would write, which is stored nowhere")
+            }
             Why::Component => ("component", "the component that served then is not at hand"),
         }
     }

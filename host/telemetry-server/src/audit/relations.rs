@@ -53,6 +53,11 @@ impl Check<'_> {
             self.audit.wrong(place(entry), format!("its references for `{plugin}` do not read"));
             return Ok(());
         };
+        if !named(entry.detail.as_deref(), "instead").is_empty() {
+            let count = runs.iter().fold(0u64, |sum, (_, count)| sum.saturating_add(*count));
+            self.unproven(Why::OtherValues, count, entry, &known);
+            return Ok(());
+        }
         let relation = known.subject.source;
         let mut rows: Vec<(i64, Option<Digest>)> = Vec::new();
         for (first, count) in runs {
@@ -103,7 +108,7 @@ impl Check<'_> {
             return self.sent_again(known, first, last);
         }
         let fields: Vec<_> = subject.fields.iter().map(|(field, _)| field.clone()).collect();
-        let named = without(entry.detail.as_deref());
+        let named = named(entry.detail.as_deref(), "without");
         let named: Vec<&str> = named.iter().map(String::as_str).collect();
         let without = match &entry.detail {
             None => Without::RowEnrichers,
@@ -151,10 +156,11 @@ impl Check<'_> {
     }
 }
 
-/// The plugins that the detail of an entry names as those whose attributes the rows were without.
-fn without(detail: Option<&str>) -> Vec<String> {
+/// The plugins that the detail of an entry names under `name`: `without` those whose attributes the rows were without, `instead` those of
+/// which they had others than are stored.
+fn named(detail: Option<&str>, name: &str) -> Vec<String> {
     let detail: serde_json::Value = detail.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let named = detail.get("without").and_then(serde_json::Value::as_array).into_iter().flatten();
+    let named = detail.get(name).and_then(serde_json::Value::as_array).into_iter().flatten();
     named.filter_map(serde_json::Value::as_str).map(str::to_owned).collect()
 }
 

@@ -12,7 +12,8 @@ use telemetry_plugins::{Metric, PluginKind};
 use telemetry_store::{RowReference, Snapshot};
 
 use super::alone::Alone;
-use super::groups::{Groups, groups};
+use super::effects::{Effects, Readers};
+use super::groups::{Asking, Groups, groups};
 use super::ledger::Ledger;
 use super::opened::{Opened, Version};
 use super::said::{Said, is_paged, said};
@@ -34,7 +35,7 @@ pub struct Asked {
     pub window: Window,
     /// Changes, and groups that differ, to be listed at most; all are counted.
     pub limit: usize,
-    /// Of a metric: parameters of its report, as in its query.
+    /// Parameters of reports, as in their query: of a metric's own, or of those of metrics that read what an enricher writes.
     pub query: Vec<(String, String)>,
 }
 
@@ -104,6 +105,9 @@ pub struct Diff {
     /// Of metrics: their reports.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups: Option<Groups>,
+    /// Of enrichers: the reports that read what they write.
+    #[serde(flatten)]
+    pub effects: Option<Effects>,
 }
 
 /// Runs both plugins over the stored rows of a snapshot and compares what they say. `progress` is told how many rows are done, and
@@ -119,16 +123,12 @@ pub fn diff(
     progress: &mut dyn FnMut(u64) -> bool,
 ) -> Result<Diff, HistoryError> {
     let (old, new) = (&plugins.old, &plugins.new);
-    comparable(old, new)?;
+    comparable(old, new, asked)?;
     let mut work = Work { snapshot, plugins, asked, ledger, progress, diff: empty(plugins, asked), listed_bytes: 0 };
-    if old.kind() == PluginKind::Metric {
-        work.metrics()?;
-    } else if let Some((name, _)) = asked.query.first() {
-        let problem =
-            Problem { field: name.clone(), reason: format!("only a metric takes parameters of a report, not {}", old.kind().as_str()) };
-        return Err(InvalidParams(vec![problem]).into());
-    } else {
-        work.pages()?;
+    match old.kind() {
+        PluginKind::Metric => work.metrics()?,
+        PluginKind::Enricher => work.enrichers()?,
+        PluginKind::Validator | PluginKind::Masker => work.pages(None)?,
     }
     Ok(work.diff)
 }
@@ -140,7 +140,7 @@ pub fn detail(command: &str, plugins: &[&Opened]) -> Value {
     json!({ "command": command, "without": ids, "plugins": plugins.iter().map(|plugin| plugin.version()).collect::<Vec<_>>() })
 }
 
-fn comparable(old: &Opened, new: &Opened) -> Result<(), HistoryError> {
+fn comparable(old: &Opened, new: &Opened, asked: &Asked) -> Result<(), HistoryError> {
     if old.kind() != new.kind() {
         let (old_kind, new_kind) = (word(old.status.kind), word(new.status.kind));
         return Err(HistoryError::Kinds { old: old.id().to_owned(), old_kind, new: new.id().to_owned(), new_kind });
@@ -148,6 +148,10 @@ fn comparable(old: &Opened, new: &Opened) -> Result<(), HistoryError> {
     if old.source() != new.source() {
         let (old_source, new_source) = (old.source().as_str(), new.source().as_str());
         return Err(HistoryError::Sources { old: old.id().to_owned(), old_source, new: new.id().to_owned(), new_source });
+    }
+    if let (Some((name, _)), PluginKind::Validator | PluginKind::Masker) = (asked.query.first(), old.kind()) {
+        let reason = format!("only a metric or an enricher takes parameters of a report, not a {}", old.kind().as_str());
+        return Err(InvalidParams(vec![Problem { field: name.clone(), reason }]).into());
     }
     Ok(())
 }
@@ -168,6 +172,7 @@ fn empty(plugins: &Sides<Opened>, asked: &Asked) -> Diff {
         unreadable: 0,
         items: Vec::new(),
         groups: None,
+        effects: None,
     }
 }
 
@@ -183,8 +188,17 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Events, calls or executions in the order of their time.
-    fn pages(&mut self) -> Result<(), HistoryError> {
+    /// An enricher's rows, then the reports of metrics that read what it writes.
+    fn enrichers(&mut self) -> Result<(), HistoryError> {
+        let mut readers = Readers::find(self.plugins, self.asked, self.ledger.time())?;
+        self.pages(Some(&mut readers))?;
+        let changed = self.diff.keys.keys().map(String::as_str).collect();
+        self.diff.effects = Some(readers.effects(self.snapshot, self.plugins, &changed, self.asked.limit, self.ledger)?);
+        Ok(())
+    }
+
+    /// Events, calls or executions in the order of their time. `readers` are told what both say of each.
+    fn pages(&mut self, mut readers: Option<&mut Readers>) -> Result<(), HistoryError> {
         let relation = self.plugins.old.source();
         debug_assert!(is_paged(relation), "no plugin but a metric takes rows of {relation}");
         let without = [self.plugins.old.id(), self.plugins.new.id()];
@@ -201,6 +215,9 @@ impl Work<'_> {
             let mut done = 0;
             for (id, (old, new)) in ids.iter().zip(both) {
                 self.compare(relation, *id, old, new)?;
+                if let Some(readers) = &mut readers {
+                    readers.put(*id, old, new);
+                }
                 done += 1;
             }
             let Some(last) = rows.get(..done).and_then(<[_]>::last) else { return Ok(()) };
@@ -213,9 +230,9 @@ impl Work<'_> {
     fn metrics(&mut self) -> Result<(), HistoryError> {
         let metric = |opened: &Opened| opened.catalog().metric(opened.id()).map_err(|error| HistoryError::Unknown(error.to_string()));
         let metrics = Sides { old: metric(&self.plugins.old)?, new: metric(&self.plugins.new)? };
-        let mut asked = requests(&[&metrics.old, &metrics.new], self.asked, self.ledger.time())?;
-        let (Some(new), Some(old)) = (asked.pop(), asked.pop()) else { return Ok(()) };
-        let requests = Sides { old, new };
+        let both = [&metrics.old, &metrics.new].map(Arc::clone);
+        let asked = |metric: &Arc<Metric>| request(metric, &both, self.asked, self.ledger.time());
+        let requests = Sides { old: asked(&metrics.old)?, new: asked(&metrics.new)? };
         let relation = self.plugins.old.source();
         let query = |metric: &Metric, request: &ReportRequest| {
             let mut query = row_query(metric.spec(), request);
@@ -241,7 +258,8 @@ impl Work<'_> {
                 self.tell()?;
             }
         }
-        let both = Sides { old: (metrics.old, requests.old), new: (metrics.new, requests.new) };
+        let asking = |metric, request| Asking { metric, request, instead: None };
+        let both = Sides { old: asking(metrics.old, requests.old), new: asking(metrics.new, requests.new) };
         self.diff.groups = Some(groups(self.snapshot, both, self.asked.limit, self.ledger)?);
         Ok(())
     }
@@ -286,10 +304,11 @@ impl Work<'_> {
     }
 }
 
-/// The request of a report for each metric: what only one of them has as a parameter, only that one is asked with.
-pub(super) fn requests(metrics: &[&Arc<Metric>], asked: &Asked, now: Timestamp) -> Result<Vec<ReportRequest>, HistoryError> {
+/// The request of a report by `metric`: what only some of `others` have as a parameter, it is not asked with.
+pub(super) fn request(metric: &Arc<Metric>, others: &[Arc<Metric>], asked: &Asked, now: Timestamp) -> Result<ReportRequest, InvalidParams> {
+    let spec = metric.spec();
     let mut settings: Vec<Setting> = Vec::new();
-    for (name, parameter) in metrics.iter().flat_map(|metric| metric.spec().parameters.parameters()) {
+    for (name, parameter) in std::iter::once(metric).chain(others).flat_map(|metric| metric.spec().parameters.parameters()) {
         if settings.iter().all(|known| *known.name != **name) {
             settings.push(Setting { name: name.as_str().into(), ty: parameter.ty });
         }
@@ -297,14 +316,10 @@ pub(super) fn requests(metrics: &[&Arc<Metric>], asked: &Asked, now: Timestamp) 
     let mut query = asked.query.clone();
     let window = [("from_time", asked.window.from), ("to_time", asked.window.to)];
     query.extend(window.into_iter().filter_map(|(name, time)| Some((name.to_owned(), time?.to_string()))));
-    let request = |metric: &&Arc<Metric>| {
-        let spec = metric.spec();
-        let read = ReportRequest::read(&query, spec.source, &settings, Manner::REPORT, now)?;
-        let known = spec.parameters.parameters();
-        let parameters: Map<_, _> = read.parameters.clone().into_iter().filter(|(name, _)| known.contains_key(name)).collect();
-        Ok(ReportRequest { parameters, ..read })
-    };
-    metrics.iter().map(request).collect()
+    let read = ReportRequest::read(&query, spec.source, &settings, Manner::REPORT, now)?;
+    let known = spec.parameters.parameters();
+    let parameters: Map<_, _> = read.parameters.clone().into_iter().filter(|(name, _)| known.contains_key(name)).collect();
+    Ok(ReportRequest { parameters, ..read })
 }
 
 impl KeyTotals {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use telemetry_model::Timestamp;
 use telemetry_plugins::Metric;
-use telemetry_store::{Snapshot, StoreError};
+use telemetry_store::{Instead, Snapshot, StoreError};
 
 use super::diff::Sides;
 use super::ledger::Ledger;
@@ -41,17 +41,22 @@ pub struct Groups {
 /// The rows of a report by bucket and group; several of one group are numbered.
 type Keyed = BTreeMap<(Option<Timestamp>, String, usize), (Map<String, Value>, Map<String, Value>)>;
 
-/// Compares the reports of two metrics.
-pub(super) fn groups(
-    snapshot: &Snapshot,
-    metrics: Sides<(Arc<Metric>, ReportRequest)>,
-    limit: usize,
-    ledger: &mut Ledger,
-) -> Result<Groups, StoreError> {
+/// A report that is compared.
+pub(super) struct Asking<'a> {
+    /// Whose it is.
+    pub(super) metric: Arc<Metric>,
+    /// What it is asked.
+    pub(super) request: ReportRequest,
+    /// What stands in for what is stored.
+    pub(super) instead: Option<&'a Instead>,
+}
+
+/// Compares two reports.
+pub(super) fn groups(snapshot: &Snapshot, reports: Sides<Asking<'_>>, limit: usize, ledger: &mut Ledger) -> Result<Groups, StoreError> {
     let mut groups = Groups::default();
-    let mut report = |(metric, request), failure: &mut Option<String>| {
+    let mut report = |asking: Asking<'_>, failure: &mut Option<String>| {
         let mut accesses = Vec::new();
-        let report = compute(snapshot, metric, request, ledger.time(), &mut accesses);
+        let report = compute(snapshot, asking.instead, asking.metric, asking.request, ledger.time(), &mut accesses);
         ledger.queried(accesses)?;
         Ok::<Keyed, StoreError>(match report {
             Ok(report) => keyed(&report),
@@ -61,8 +66,8 @@ pub(super) fn groups(
             }
         })
     };
-    let old = report(metrics.old, &mut groups.failed.old)?;
-    let mut new = report(metrics.new, &mut groups.failed.new)?;
+    let old = report(reports.old, &mut groups.failed.old)?;
+    let mut new = report(reports.new, &mut groups.failed.new)?;
     if groups.failed.old.is_some() || groups.failed.new.is_some() {
         return Ok(groups);
     }

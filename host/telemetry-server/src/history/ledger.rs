@@ -57,6 +57,13 @@ impl Ledger {
         self.flush_from(ACCESSES)
     }
 
+    /// Goes on under another detail; what was noted so far is appended under the one before.
+    pub(super) fn go_on(&mut self, detail: &Value) -> Result<(), StoreError> {
+        self.flush_from(1)?;
+        self.detail = detail.to_string();
+        Ok(())
+    }
+
     /// Appends what is left. Blocks until it is durable.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use telemetry_plugins::{CounterValues, PluginKind, PluginState, thread_cpu_ns};
 use telemetry_store::{RowReference, Snapshot};
 
 use super::HistoryError;
-use super::diff::{Asked, requests};
+use super::diff::{Asked, request};
 use super::ledger::Ledger;
 use super::opened::{Opened, Version};
 use super::said::{Said, said};
@@ -159,10 +159,9 @@ fn pages(
 
 fn report(snapshot: &Snapshot, plugin: &Opened, asked: &Asked, ledger: &mut Ledger, replay: &mut Replay) -> Result<(), HistoryError> {
     let metric = plugin.catalog().metric(plugin.id()).map_err(|error| HistoryError::Unknown(error.to_string()))?;
-    let mut request = requests(&[&metric], asked, ledger.time())?;
-    let Some(request) = request.pop() else { return Ok(()) };
+    let request = request(&metric, &[], asked, ledger.time())?;
     let mut accesses = Vec::new();
-    let report = compute(snapshot, metric, request, ledger.time(), &mut accesses);
+    let report = compute(snapshot, None, metric, request, ledger.time(), &mut accesses);
     ledger.queried(accesses)?;
     match report {
         Ok(report) => {

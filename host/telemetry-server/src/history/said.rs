@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use telemetry_model::Relation;
-use telemetry_model::outcome::{PluginRun, RunOutcome};
+use telemetry_model::outcome::{Derived, PluginRun, RunOutcome};
 use telemetry_plugins::PluginKind;
 use telemetry_store::{Snapshot, StoreError, StoredEvent, Without};
 
@@ -19,7 +19,7 @@ use crate::processing::{Found, try_events};
 const PAGE_BYTES: i64 = 8 << 20;
 
 /// What a plugin says of a row.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Said {
     /// How it fared; `None` when it was not called for this row.
     pub(super) outcome: Option<RunOutcome>,
@@ -28,6 +28,8 @@ pub(super) struct Said {
     pub(super) values: BTreeMap<String, Value>,
     /// The row cannot be made again as the plugin would see it.
     pub(super) is_unreadable: bool,
+    /// An enricher's attributes as they would be stored.
+    pub(super) derived: Vec<Derived>,
 }
 
 /// What `opened` says of the first of these rows: as many as fit in memory, at least one. They are without what the plugins `without` wrote.
@@ -52,10 +54,11 @@ fn attributes(opened: &Opened, snapshot: &Snapshot, ids: &[i64], without: &[&str
     let enrichment = catalog.enrich_rows(relation, Some(id), &table);
     ledger.handed(enrichment.handed, table.ids())?;
     let rows = enrichment.derived.into_iter().zip(enrichment.runs);
-    let row = |(derived, runs): (Vec<telemetry_model::outcome::Derived>, _)| Said {
+    let row = |(derived, runs): (Vec<Derived>, _)| Said {
         outcome: outcome(runs, id),
-        values: derived.into_iter().map(|derived| (derived.key.to_string(), derived.value.to_value())).collect(),
+        values: derived.iter().map(|derived| (derived.key.to_string(), derived.value.to_value())).collect(),
         is_unreadable: false,
+        derived,
     };
     Ok(rows.map(row).collect())
 }
@@ -73,7 +76,7 @@ fn violations(opened: &Opened, snapshot: &Snapshot, ids: &[i64], ledger: &mut Le
         Some((violations, runs)) => Said {
             outcome: outcome(runs, opened.id()),
             values: violations.into_iter().map(|said| violation(&Found::from(said))).collect(),
-            is_unreadable: false,
+            ..Said::default()
         },
     };
     Ok(made.iter().map(row).collect())
@@ -97,7 +100,7 @@ fn masked(opened: &Opened, snapshot: &Snapshot, ids: &[i64], ledger: &mut Ledger
         if let Some(after) = &tried.masked {
             differences(before, &after.to_value(), String::new(), &mut values);
         }
-        Said { outcome: tried.outcome, values, is_unreadable: !tried.refused.is_empty() }
+        Said { outcome: tried.outcome, values, is_unreadable: !tried.refused.is_empty(), derived: Vec::new() }
     };
     Ok(before.iter().zip(tried).map(row).collect())
 }

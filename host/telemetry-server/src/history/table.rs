@@ -7,7 +7,7 @@ use serde_json::Value;
 /// A value on a line has at most so many characters.
 const WIDE: usize = 48;
 
-/// The diff as text: totals by key, the values that differ, of a metric the rows of its report.
+/// The diff as text: totals by key, the values that differ, the rows of a metric's report, or of those of metrics that an enricher reaches.
 pub fn table(diff: &Value) -> String {
     let mut out = format!("{} -> {}: {} over {}\n", version(diff, "old"), version(diff, "new"), text(diff, "kind"), text(diff, "source"));
     let number = |place: &str| diff.pointer(place).and_then(Value::as_u64).unwrap_or(0);
@@ -32,24 +32,46 @@ pub fn table(diff: &Value) -> String {
     print(&mut out, &["row", "event", "time", "key", "old", "new"], items.iter().map(change).collect());
     more(&mut out, number("/changes"), items.len());
     if let Some(report) = diff.get("groups") {
-        groups(&mut out, report);
+        groups(&mut out, report, "the report");
+    }
+    if diff.get("metrics").is_some() {
+        effects(&mut out, diff);
     }
     out
 }
 
-fn groups(out: &mut String, report: &Value) {
+/// What an enricher's other values do to the reports of metrics.
+fn effects(out: &mut String, diff: &Value) {
+    let (metrics, untold) = (list(diff, "metrics"), list(diff, "untold"));
+    for effect in metrics {
+        groups(out, effect.get("groups").unwrap_or(&Value::Null), &format!("`{}`, which takes {},", text(effect, "id"), keys(effect)));
+    }
+    if metrics.is_empty() && untold.is_empty() && diff.get("changes").and_then(Value::as_u64) > Some(0) {
+        out.push_str("\nno metric or enricher that serves takes what changes\n");
+    }
+    for other in untold {
+        let (kind, id) = (text(other, "kind"), text(other, "id"));
+        let _ = writeln!(out, "\nnot told of the {kind} `{id}`, which takes {}: {}", keys(other), text(other, "reason"));
+    }
+}
+
+fn keys(value: &Value) -> String {
+    list(value, "keys").iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn groups(out: &mut String, report: &Value, of: &str) {
     let mut has_failed = false;
     for which in ["old", "new"] {
         if let Some(failure) = report.get("failed").and_then(|failed| failed.get(which)).and_then(Value::as_str) {
             has_failed = true;
-            let _ = writeln!(out, "\nno report with the {which} one: {failure}");
+            let _ = writeln!(out, "\nwith the {which} one {of} fails: {failure}");
         }
     }
     if has_failed {
         return;
     }
     let number = |name: &str| report.get(name).and_then(Value::as_u64).unwrap_or(0);
-    let _ = writeln!(out, "\n{} of {} rows of the report change", number("changed"), number("total"));
+    let _ = writeln!(out, "\n{} of {} rows of {of} change", number("changed"), number("total"));
     let items = list(report, "items");
     print(out, &["time", "group", "column", "old", "new"], items.iter().flat_map(group).collect());
     more(out, number("changed"), items.len());

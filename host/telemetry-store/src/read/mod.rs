@@ -34,7 +34,7 @@ pub use provenance::{Provenance, StoredPlugin, StoredRun, Writer};
 pub use quarantine::{QuarantineItem, QuarantinePage, QuarantineQuery, QuarantinedEvent};
 pub use references::RowReference;
 pub use rowqueue::{EventRow, QueuedRow, StoredJob};
-pub use scan::{RowTable, ScanError, Without};
+pub use scan::{Instead, RowTable, ScanError, Without};
 pub use sessions::{SessionOrder, SessionPage, SessionQuery, SessionRow, SessionState};
 pub use stop::Stop;
 

@@ -5,6 +5,7 @@ mod buffer;
 mod groups;
 mod hash;
 mod indexed;
+mod instead;
 mod plan;
 mod seek;
 mod sources;
@@ -20,13 +21,14 @@ use rusqlite::{Connection, Row, params_from_iter};
 use telemetry_model::query::{RowQuery, RowScan, RowSink};
 use telemetry_model::{FieldType, Timestamp};
 
+pub use self::instead::Instead;
 pub use self::table::{RowTable, Without};
 
 use self::attributes::AttributeReader;
 use self::buffer::{Cell, RowBuffer};
 use self::groups::{Entry, Groups};
 use self::hash::ByWord;
-use self::plan::{Origin, Plan};
+use self::plan::{Origin, Plan, Wanted};
 use self::sources::{Reading, Source};
 use self::texts::{LookupColumn, Texts};
 use super::Snapshot;
@@ -67,7 +69,20 @@ impl Snapshot {
     /// # Errors
     /// [`ScanError`]. The sink has seen a part of the rows then.
     pub fn scan<S: RowSink>(&self, query: &RowQuery, sink: &mut S) -> Result<RowScan, ScanError<S::Error>> {
-        self.scan_rows(query, None, sink)
+        self.scan_rows(query, None, None, sink)
+    }
+
+    /// [`Snapshot::scan`] as if what stands in had been written.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn scan_instead<S: RowSink>(
+        &self,
+        query: &RowQuery,
+        instead: Option<&Instead>,
+        sink: &mut S,
+    ) -> Result<RowScan, ScanError<S::Error>> {
+        self.scan_rows(query, None, instead, sink)
     }
 
     /// [`Snapshot::scan`] over the rows whose ids are in a range, its end included, in the order of their ids.
@@ -75,19 +90,27 @@ impl Snapshot {
     /// # Errors
     /// As there.
     pub fn scan_ids<S: RowSink>(&self, query: &RowQuery, ids: (i64, i64), sink: &mut S) -> Result<RowScan, ScanError<S::Error>> {
-        self.scan_rows(query, Some(ids), sink)
+        self.scan_rows(query, Some(ids), None, sink)
     }
 
-    fn scan_rows<S: RowSink>(&self, query: &RowQuery, ids: Option<(i64, i64)>, sink: &mut S) -> Result<RowScan, ScanError<S::Error>> {
+    fn scan_rows<S: RowSink>(
+        &self,
+        query: &RowQuery,
+        ids: Option<(i64, i64)>,
+        instead: Option<&Instead>,
+        sink: &mut S,
+    ) -> Result<RowScan, ScanError<S::Error>> {
         let failed = |error| match self.stop.is_stopped() {
             true => ScanError::Stopped,
             false => ScanError::Store(StoreError::sqlite("scan rows", error)),
         };
         let connection = self.connection();
-        let plan = plan::plan(connection, query, sink.wants_ids(), ids).map_err(failed)?;
+        let wanted = Wanted { with_ids: sink.wants_ids() || instead.is_some(), ids, by_documents: instead.is_some() };
+        let mut plan = plan::plan(connection, query, wanted).map_err(failed)?;
+        plan.reads_rows |= instead.is_some() && plan.table.family.is_some();
         let mut statement = connection.prepare(&plan.sql).map_err(failed)?;
         let mut rows = statement.query(params_from_iter(&plan.values)).map_err(failed)?;
-        let mut scan = Scan::new(connection, query, &plan).map_err(failed)?;
+        let mut scan = Scan::new(connection, query, &plan, instead).map_err(failed)?;
         let mut found = RowScan { sought: plan.sought.clone(), unindexed: plan.unindexed.clone(), ..RowScan::default() };
         while let Some(row) = rows.next().map_err(failed)? {
             if self.stop.is_stopped() {
@@ -129,12 +152,12 @@ struct Scan<'c, 'q> {
 }
 
 impl<'c, 'q> Scan<'c, 'q> {
-    fn new(connection: &'c Connection, query: &'q RowQuery, plan: &'q Plan) -> rusqlite::Result<Self> {
+    fn new(connection: &'c Connection, query: &'q RowQuery, plan: &'q Plan, instead: Option<&'c Instead>) -> rusqlite::Result<Self> {
         let lookups = plan.sources.iter().map(|source| match source.reading {
             Reading::Lookup(lookup) => Some(LookupColumn::new(lookup)),
             Reading::Plain(_) => None,
         });
-        let attributes = plan.documents.map(|first| Ok::<_, rusqlite::Error>((first, AttributeReader::new(connection, plan)?)));
+        let attributes = plan.documents.map(|first| Ok::<_, rusqlite::Error>((first, AttributeReader::new(connection, plan, instead)?)));
         Ok(Scan {
             connection,
             query,

@@ -209,7 +209,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         method: "post",
         body: Some(
             "{\"old\", \"new\"}: each {\"id\": of a plugin}, {\"toml\": the text of one} or {\"wasm\": a component as base64}; from_time, to_time, limit, \
-             and query, a list of [name, value] of a metric's report",
+             and query, a list of [name, value] of the reports of a metric, or of metrics that take what an enricher writes",
         ),
         ..get(
             "/v1/plugins/diff",
@@ -217,7 +217,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
             "server",
             "Compares two versions of a plugin over what is stored; stores nothing but the journal's entry",
             &[],
-            "Totals, and the values that differ by row and key; of metrics also the rows of their reports",
+            "Totals, and the values that differ by row and key; of a metric also the rows of its report (groups); of an enricher those of each \
+             metric that takes keys that differ (metrics of id, keys, groups), and which plugins that take them are not told, and why (untold)",
             &[400, 401, 403, 408, 409, 413, 415, 500, 503],
         )
     },

@@ -31,10 +31,10 @@ pub struct DiffArguments {
     /// Rows before then
     #[arg(long, value_name = "TIME", value_parser = time)]
     to: Option<Timestamp>,
-    /// Of a metric: the groups of its report, fields with commas between
+    /// The groups of the report, of a metric or of those that take what an enricher writes: fields with commas between
     #[arg(long, value_name = "FIELDS")]
     group_by: Option<String>,
-    /// Of a metric: a parameter of its report, as interval=1h, a filter, one of its own; may be repeated
+    /// A parameter of that report, as interval=1h, a filter, one of the metric's own; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE")]
     parameters: Vec<String>,
     /// Lets a running server do it, by its address; without a value, that of the configuration

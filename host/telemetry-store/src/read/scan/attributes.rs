@@ -13,6 +13,7 @@ use telemetry_model::{JsonKind, JsonText};
 use super::buffer::{Cell, RowBuffer};
 use super::groups::Entry;
 use super::indexed::IndexedValues;
+use super::instead::{Instead, StandIn, Written};
 use super::plan::{Origin, Plan};
 use super::texts::Texts;
 use crate::read::compare::passes;
@@ -22,6 +23,7 @@ use crate::read::documents::{Documents, EventDocuments, StoredAttribute};
 pub struct AttributeReader<'c> {
     connection: &'c Connection,
     documents: Documents<'c>,
+    instead: Option<StandIn<'c>>,
     found: Vec<Option<Rc<str>>>,
     all: Option<String>,
     values: Option<IndexedValues>,
@@ -30,16 +32,17 @@ pub struct AttributeReader<'c> {
 }
 
 impl<'c> AttributeReader<'c> {
-    /// Over the snapshot of `connection`.
+    /// Over the snapshot of `connection`, as if `instead` had been written.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn new(connection: &'c Connection, plan: &Plan) -> rusqlite::Result<Self> {
+    pub fn new(connection: &'c Connection, plan: &Plan, instead: Option<&'c Instead>) -> rusqlite::Result<Self> {
         let found = vec![None; plan.keys.len()];
         let values = if plan.by_index { IndexedValues::read(connection, plan)? } else { None };
         Ok(AttributeReader {
             connection,
             documents: Documents::without(connection, plan.without.clone()),
+            instead: instead.map(|instead| StandIn::new(connection, plan, instead)).transpose()?,
             found,
             all: None,
             values,
@@ -87,7 +90,7 @@ impl<'c> AttributeReader<'c> {
                     context: row.get(first + 2)?,
                     derived: row.get_ref(first + 3)?.as_str_or_null()?,
                 };
-                self.documents.find(event, &plan.keys, &mut self.found)?;
+                self.find(plan, Written::Event(row.get(first)?), event)?;
                 if plan.wants_all() {
                     let whole = if plan.without.is_empty() { event } else { EventDocuments { derived: None, ..event } };
                     self.all = Some(object(&self.documents.all(whole)?));
@@ -98,7 +101,9 @@ impl<'c> AttributeReader<'c> {
                 // What an enricher wrote of the row it wrote where no event had anything.
                 if plan.reads_rows && !plan.without_rows {
                     let derived = EventDocuments { attributes: "[]", context: None, derived: row.get_ref(first + 5)?.as_str_or_null()? };
-                    self.documents.find(derived, &plan.keys, &mut self.found)?;
+                    // Without its id nothing stands in for it.
+                    let id = plan.id.map_or(Ok(0), |column| row.get(column))?;
+                    self.find(plan, Written::Row(id), derived)?;
                 }
                 if !self.complete() {
                     self.events(plan, EVENT, &[&event])?;
@@ -177,12 +182,21 @@ impl<'c> AttributeReader<'c> {
         while let Some(row) = rows.next()? {
             let event =
                 EventDocuments { attributes: row.get_ref(0)?.as_str()?, context: row.get(1)?, derived: row.get_ref(2)?.as_str_or_null()? };
-            self.documents.find(event, &plan.keys, &mut self.found)?;
+            self.find(plan, Written::Event(row.get(3)?), event)?;
             if self.complete() {
                 break;
             }
         }
         Ok(())
+    }
+
+    fn find(&mut self, plan: &Plan, written: Written, event: EventDocuments<'_>) -> rusqlite::Result<()> {
+        if let Some(instead) = &mut self.instead
+            && instead.find(written, event, plan, &mut self.found)?
+        {
+            return Ok(());
+        }
+        self.documents.find(event, &plan.keys, &mut self.found)
     }
 
     fn passes(&self, origin: Origin, filter: &Filter) -> bool {
@@ -215,14 +229,14 @@ fn others(family: &'static str, event: i64, first: usize, row: &Row<'_>) -> rusq
     Ok(Some(Others { trace, start, end, span, family, event }))
 }
 
-pub(super) const EVENT: &str = "select attributes, context, derived from event_rows where id = ?1";
-pub(super) const OTHERS: &str = "select e.attributes, e.context, e.derived from event_rows e join event_kinds k on k.id = e.kind
+pub(super) const EVENT: &str = "select attributes, context, derived, id from event_rows where id = ?1";
+pub(super) const OTHERS: &str = "select e.attributes, e.context, e.derived, e.id from event_rows e join event_kinds k on k.id = e.kind
     where e.trace = ?1 and e.timestamp >= ?2 and e.timestamp <= ?3 and e.span = ?4 and k.family = ?5 and e.id <> ?6
     order by e.timestamp, e.id";
 pub(super) const OTHER_IDS: &str = "select e.id, e.timestamp from event_rows e join event_kinds k on k.id = e.kind
     where e.trace = ?1 and e.timestamp >= ?2 and e.timestamp <= ?3 and e.span = ?4 and k.family = ?5 and e.id <> ?6
     order by e.timestamp, e.id";
-pub(super) const SESSION: &str = "select attributes, context, derived from event_rows where session = ?1 order by timestamp, id";
+pub(super) const SESSION: &str = "select attributes, context, derived, id from event_rows where session = ?1 order by timestamp, id";
 
 fn cell_of(json: &str, buffer: &mut RowBuffer) -> Cell {
     let other = |buffer: &mut RowBuffer| {

@@ -86,12 +86,7 @@ impl Plan {
         };
         // Even a plugin that wrote nothing so far saw no other's among all attributes.
         self.without.push(0);
-        let mut statement = connection.prepare_cached("select id from plugin_versions where plugin_id = ?1")?;
-        for plugin in plugins {
-            for version in statement.query_map([plugin], |row| row.get(0))? {
-                self.without.push(version?);
-            }
-        }
+        self.without.extend(versions_of(connection, plugins)?);
         Ok(())
     }
 
@@ -100,6 +95,18 @@ impl Plan {
         let filters = self.attribute_filters.iter().map(|(origin, _)| origin);
         self.columns.iter().chain(&self.groups).chain(filters).any(|origin| *origin == Origin::Attributes)
     }
+}
+
+/// `plugin_versions.id` of all versions of these plugins.
+pub(super) fn versions_of(connection: &Connection, plugins: &[&str]) -> rusqlite::Result<Vec<i64>> {
+    let mut versions = Vec::new();
+    let mut statement = connection.prepare_cached("select id from plugin_versions where plugin_id = ?1")?;
+    for plugin in plugins {
+        for version in statement.query_map([plugin], |row| row.get(0))? {
+            versions.push(version?);
+        }
+    }
+    Ok(versions)
 }
 
 /// What the attributes of a row are found by, per relation; the first column is the event's or the session's id.
@@ -120,9 +127,20 @@ fn event_columns(relation: Relation) -> &'static [&'static str] {
     }
 }
 
+/// What a scan wants beside its query.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// The rows' ids.
+    pub with_ids: bool,
+    /// Only rows whose ids are in this range, its end included, in their order.
+    pub ids: Option<(i64, i64)>,
+    /// Attributes are read from the events themselves, never from their index: other values may stand in for them.
+    pub by_documents: bool,
+}
+
 /// Plans `query`; texts that filters compare with are looked up on `connection`.
-/// `ids`: only rows whose ids are in this range, its end included, in their order.
-pub fn plan(connection: &Connection, query: &RowQuery, with_ids: bool, ids: Option<(i64, i64)>) -> rusqlite::Result<Plan> {
+pub fn plan(connection: &Connection, query: &RowQuery, wanted: Wanted) -> rusqlite::Result<Plan> {
+    let Wanted { with_ids, ids, by_documents } = wanted;
     let mut build = Build { connection, relation: query.relation, sources: Vec::new(), keys: Vec::new(), all: false };
     let columns = query.columns.iter().map(|(field, _)| build.origin(field)).collect::<rusqlite::Result<Vec<_>>>()?;
     let groups = query.group_by.iter().map(|field| build.origin(field)).collect::<rusqlite::Result<Vec<_>>>()?;
@@ -140,7 +158,7 @@ pub fn plan(connection: &Connection, query: &RowQuery, with_ids: bool, ids: Opti
         conditions.add(&["r.rowid between ? and ?"], [Value::Integer(first), Value::Integer(last)]);
     }
     let (found, unindexed) = seeks(connection, &query.filters)?;
-    let sought = choose(connection, query, found)?;
+    let sought = if by_documents { None } else { choose(connection, query, found)? };
     let mut attribute_filters = Vec::new();
     for (place, filter) in query.filters.iter().enumerate() {
         match build.fixed(&filter.field) {
@@ -154,7 +172,7 @@ pub fn plan(connection: &Connection, query: &RowQuery, with_ids: bool, ids: Opti
         }
     }
     let reads_rows = build.reads_rows()?;
-    let by_index = sought.is_none() && build.reads_index(&columns)?;
+    let by_index = !by_documents && sought.is_none() && build.reads_index(&columns)?;
     let mut selected: Vec<String> = build.sources.iter().map(|source| source.sql.to_owned()).collect();
     let passes = (!tests.sql.is_empty()).then(|| {
         selected.push(tests.sql);

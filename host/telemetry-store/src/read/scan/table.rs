@@ -61,11 +61,11 @@ impl Snapshot {
                 interval: None,
                 max_groups: 1,
             };
-            let mut plan = plan::plan(connection, &query, false, None)?;
+            let mut plan = plan::plan(connection, &query, plan::Wanted::default())?;
             plan.leave_out(connection, without)?;
             plan.sql.push_str(" where r.id = ?");
             let mut statement = connection.prepare(&plan.sql)?;
-            let mut scan = Scan::new(connection, &query, &plan)?;
+            let mut scan = Scan::new(connection, &query, &plan, None)?;
             let mut found = Vec::with_capacity(ids.len());
             for id in ids {
                 let taken = statement.query_row([id], |row| {

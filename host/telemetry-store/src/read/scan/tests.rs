@@ -4,7 +4,7 @@ use rusqlite::types::Value;
 use telemetry_model::query::{Filter, GroupKey, GroupValue, Interval, RowQuery, RowScan, RowSink, Window};
 use telemetry_model::{Batch, BatchView, Field, FieldType, Relation, Timestamp};
 
-use super::{ScanError, attributes, plan};
+use super::{Instead, ScanError, attributes, plan};
 use crate::read::Stop;
 use crate::read::fixture::Fixture;
 
@@ -265,7 +265,7 @@ fn every_window_is_sought_in_an_index_led_by_time() {
                 if agent {
                     query.filters = vec![filter("agent", relation, &["a"])];
                 }
-                let plan = plan::plan(&fixture.connection, &query, true, None).unwrap();
+                let plan = plan::plan(&fixture.connection, &query, plan::Wanted { with_ids: true, ..plan::Wanted::default() }).unwrap();
                 let steps = fixture.query_plan(&plan.sql, &plan.values);
                 let sought = steps.iter().filter(|step| step.starts_with("SEARCH r USING ")).collect::<Vec<_>>();
                 assert_eq!(sought.len(), 1, "{relation}: {steps:?}");
@@ -330,10 +330,43 @@ fn rows_are_sought_by_indexed_attributes_of_their_events() {
         let mut query = query(relation, &[]);
         query.filters = vec![filter("llm.request.type", relation, &["chat"])];
         let snapshot = fixture.store.snapshot().unwrap();
-        let plan = plan::plan(snapshot.connection(), &query, false, None).unwrap();
+        let plan = plan::plan(snapshot.connection(), &query, plan::Wanted::default()).unwrap();
         assert_eq!(plan.sought, Some(field("llm.request.type", relation)));
         let steps = fixture.query_plan(&plan.sql, &plan.values);
         assert!(!steps.iter().any(|step| step.starts_with("SCAN") && step != "SCAN s"), "{relation}: {steps:?}");
         assert!(steps.iter().any(|step| step.contains("a USING PRIMARY KEY (key=? AND value=?")), "{relation}: {steps:?}");
     }
+}
+
+#[test]
+fn what_stands_in_counts_for_its_rows_and_nothing_else_changes() {
+    let fixture = Fixture::new();
+    let [mine, other] = ["mine", "other"].map(|id| {
+        let text = |text: &str| Value::Text(text.to_owned());
+        fixture
+            .insert("plugin_versions", &[("plugin_id", text(id)), ("version", text("1")), ("digest", text("d")), ("derivation", text(id))])
+    });
+    let (key, kept) = (fixture.string("key"), fixture.string("kept"));
+    let derived = format!(r#"[[{mine},{key},"\"stored\""],[{other},{kept},"\"kept\""]]"#);
+    let more = [("derived", Value::Text(derived))];
+    let events: Vec<i64> = (0..4).map(|time| fixture.event(time, "a", "a", &more, &[])).collect();
+    fixture.event(4, "a", "a", &[], &[("key", "\"sent\"")]);
+    let mut query = query(Relation::Events, &[("attributes[\"key\"]", FieldType::Text), ("attributes[\"kept\"]", FieldType::Text)]);
+    let mut instead = Instead::new(Relation::Events, &["mine"], ["key".into()]);
+    for (event, value) in [(events[0], Some("\"new\"")), (events[1], None), (events[2], Some("null")), (5, Some("\"never\""))] {
+        assert!(instead.put(event, value.map(|json| ("key", json)).into_iter().chain([("unwanted", "1")])));
+    }
+    let run = |query: &RowQuery| {
+        let mut lines = Lines { types: query.columns.iter().map(|(_, ty)| *ty).collect(), lines: Vec::new(), batches: 0 };
+        let snapshot = fixture.store.snapshot().unwrap();
+        snapshot.scan_instead(query, Some(&instead), &mut lines).unwrap();
+        lines.lines
+    };
+    let lines = [r#"Text("new") Text("kept")"#, r#"Absent Text("kept")"#, r#"Absent Text("kept")"#, r#"Text("stored") Text("kept")"#];
+    assert_eq!(run(&query), [&lines[..], &[r#"Text("sent") Absent"#]].concat().iter().map(|line| format!("0: {line}")).collect::<Vec<_>>());
+    query.filters = vec![filter("attributes[\"key\"]", Relation::Events, &["new", "stored"])];
+    assert_eq!(run(&query), [format!("0: {}", lines[0]), format!("0: {}", lines[3])]);
+    // Beyond its memory it takes no more.
+    let long = format!("\"{}\"", "x".repeat(65 << 20));
+    assert!(!instead.put(9, [("key", long.as_str())].into_iter()));
 }
