@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use telemetry_plugins::{Manifest, ManifestError};
@@ -122,6 +123,7 @@ pub fn build(plugin_dir: &Path, settings: &BuildSettings) -> Result<Built, Build
     let sources = Sources::find(plugin_dir)?;
     let manifest = Manifest::parse(sources.manifest.as_bytes());
     let manifest = manifest.map_err(|source| BuildError::Manifest { path: sources.plugin.join("plugin.toml"), source })?;
+    make_private(&settings.target_dir).map_err(|source| BuildError::File { path: settings.target_dir.clone(), source })?;
     let note = |toolchain| Ok(BuildNote { toolchain, source_sha256: sources.digest()?, sdk: sources.sdk_name.clone() });
     let (note, component) = match sources.interpreted {
         Some(language) => {
@@ -140,6 +142,12 @@ pub fn build(plugin_dir: &Path, settings: &BuildSettings) -> Result<Built, Build
     let path = sources.plugin.join(format!("{}.wasm", sources.id));
     fs::write(&path, &component).map_err(|source| BuildError::File { path: path.clone(), source })?;
     Ok(Built { path, component, note })
+}
+
+/// Makes a folder, and those above it that are not there, for this user alone: it may lie beside compiled components, whose folder is not
+/// used when it is open to others.
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 fn core_module(sources: &Sources, manifest: &Manifest, settings: &BuildSettings) -> Result<(Vec<u8>, String), BuildError> {
@@ -205,4 +213,22 @@ fn compile(sources: &Sources, package: &str, toolchain: &Toolchain, settings: &B
 
 fn remap(from: &Path, to: &str) -> String {
     format!("--remap-path-prefix={}={to}", from.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn folders_of_builds_are_the_users_alone() {
+        let cache = tempfile::tempdir().unwrap();
+        let shared = cache.path().join("cylestio-server");
+        make_private(&shared.join("guests")).unwrap();
+        for folder in [shared.clone(), shared.join("guests")] {
+            assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700, "{}", folder.display());
+        }
+        make_private(&shared.join("guests")).unwrap();
+    }
 }

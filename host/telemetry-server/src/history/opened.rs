@@ -113,7 +113,11 @@ impl Opened {
         match status.state {
             PluginState::Serving => Ok(Opened { registry: Arc::new(registry), status }),
             _ => {
-                let reason = status.error.unwrap_or_else(|| "it does not serve".to_owned());
+                let reason = match (status.error, status.state) {
+                    (Some(error), _) => error,
+                    (None, PluginState::Compiling) => "it is not compiled yet, nor is its compiled form in the component cache".to_owned(),
+                    (None, _) => "it does not serve".to_owned(),
+                };
                 Err(HistoryError::Refused { name: named.name(), reason, grant: status.grant })
             }
         }
