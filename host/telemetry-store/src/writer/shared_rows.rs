@@ -11,6 +11,9 @@ use super::strings::Strings;
 use crate::content::{Body, Content, Contents, Cutter, Document, Hole};
 use crate::prepare::{Context, Environment, PreparedEvent, attribute_document};
 
+/// Lists of runs that are known by their address.
+const LAST_RUNS: usize = 16;
+
 pub(crate) struct SharedRows<'c> {
     connection: &'c Connection,
     key: &'c DigestKey,
@@ -19,6 +22,8 @@ pub(crate) struct SharedRows<'c> {
     contexts: Cache<Digest, (i64, Option<i64>), DigestState>,
     versions: Cache<Box<str>, i64>,
     runs: Cache<Box<str>, i64>,
+    /// The lists that the last events had, which most events share, and their `run_sets.id`.
+    last_runs: Vec<(Arc<[PluginRun]>, i64)>,
     scratch: String,
     find_kind: Statement<'c>,
     insert_kind: Statement<'c>,
@@ -45,6 +50,7 @@ impl<'c> SharedRows<'c> {
             contexts: Cache::new(16_384),
             versions: Cache::new(1_024),
             runs: Cache::new(1_024),
+            last_runs: Vec::with_capacity(LAST_RUNS),
             scratch: String::new(),
             find_kind: connection
                 .prepare("select id from event_kinds where name = ? and level = ? and schema_version is ? and channel is ?")?,
@@ -75,6 +81,7 @@ impl<'c> SharedRows<'c> {
         self.contexts.clear();
         self.versions.clear();
         self.runs.clear();
+        self.last_runs.clear();
     }
 
     /// `event_kinds.id`.
@@ -159,7 +166,11 @@ impl<'c> SharedRows<'c> {
         let mut ids = Vec::new();
         self.contents(&contents, &mut ids)?;
         let mut text = String::new();
-        fill(&document, &keys, &ids, &[], strings, &mut text)?;
+        let hole = |hole| match hole {
+            Hole::Key(index) => keys.get(index as usize).map_or(Err(unknown()), |key| strings.id(key)),
+            _ => known(&ids, hole),
+        };
+        document.fill(hole, &mut text)?;
         let id = self.insert_context.insert(params![context.digest.0, environment, text])?;
         Ok((id, environment))
     }
@@ -191,18 +202,26 @@ impl<'c> SharedRows<'c> {
     }
 
     /// `run_sets.id`; `None` when no plugin ran.
-    pub(crate) fn runs(&mut self, runs: &[PluginRun]) -> Result<Option<i64>> {
+    pub(crate) fn runs(&mut self, runs: &Arc<[PluginRun]>) -> Result<Option<i64>> {
         if runs.is_empty() {
             return Ok(None);
         }
+        if let Some((_, id)) = self.last_runs.iter().find(|(known, _)| Arc::ptr_eq(known, runs)) {
+            return Ok(Some(*id));
+        }
         let mut text = String::from("[");
-        for run in runs {
+        for run in runs.iter() {
             let id = self.version(&run.plugin)?;
             let separator = if text.len() > 1 { "," } else { "" };
             text.push_str(&format!("{separator}[{id},\"{}\"]", outcome_word(run.outcome)));
         }
         text.push(']');
-        self.run_set(text).map(Some)
+        let id = self.run_set(text)?;
+        if self.last_runs.len() >= LAST_RUNS {
+            self.last_runs.clear();
+        }
+        self.last_runs.push((Arc::clone(runs), id));
+        Ok(Some(id))
     }
 
     /// `run_sets.id` of runs that are stored and others; `None` when there are none.
@@ -239,26 +258,14 @@ impl<'c> SharedRows<'c> {
         strings: &mut Strings<'c>,
         out: &mut String,
     ) -> Result<()> {
-        let versions = event.versions.iter().map(|version| self.version(version)).collect::<Result<Vec<_>>>()?;
         out.clear();
-        fill(document, &event.keys, ids, &versions, strings, out)
+        let id = |hole| match hole {
+            Hole::Key(index) => event.keys.get(index as usize).map_or(Err(unknown()), |key| strings.id(key)),
+            Hole::Version(index) => event.versions.get(index as usize).map_or(Err(unknown()), |version| self.version(version)),
+            Hole::Content(_) => known(ids, hole),
+        };
+        document.fill(id, out)
     }
-}
-
-fn fill(
-    document: &Document,
-    keys: &[Box<str>],
-    contents: &[i64],
-    versions: &[i64],
-    strings: &mut Strings<'_>,
-    out: &mut String,
-) -> Result<()> {
-    let id = |hole| match hole {
-        Hole::Key(index) => keys.get(index as usize).map_or(Err(unknown()), |key| strings.id(key)),
-        Hole::Version(index) => versions.get(index as usize).copied().ok_or_else(unknown),
-        Hole::Content(_) => known(contents, hole),
-    };
-    document.fill(id, out)
 }
 
 fn known(ids: &[i64], hole: Hole) -> Result<i64> {
@@ -273,7 +280,6 @@ fn unknown() -> rusqlite::Error {
     rusqlite::Error::InvalidQuery
 }
 
-/// The word of `event_runs.outcome`.
 /// The word of an outcome in SQL and JSON.
 pub(crate) fn outcome_word(outcome: RunOutcome) -> &'static str {
     match outcome {
