@@ -2,17 +2,21 @@
 //! time and its size. Integers all the way: 10^-12 dollars for a million tokens times tokens is 10^-18 dollars.
 
 mod parts;
+mod prices;
 mod usage;
 
-use cylestio_plugin_sdk::{Enricher, Patch, Row, Settings, export_enricher};
+use cylestio_plugin_sdk::{Enricher, Patch, Row, export_enricher};
 use parts::{INPUT, OUTPUT, cost};
+use prices::{Known, Prices, Wanted};
 use usage::Usage;
 
 /// 10^-18 dollars in 10^-9 dollars.
 const NANO: i128 = 1_000_000_000;
 
 #[derive(Default)]
-struct LlmCost;
+struct LlmCost {
+    known: Known,
+}
 
 impl Enricher for LlmCost {
     fn enrich(&self, call: &Row, out: &mut Patch) {
@@ -27,24 +31,25 @@ impl Enricher for LlmCost {
             out.text("llm.cost.state", "unmeasured");
             return;
         }
-        let prices = call.text("call.model").and_then(|model| lookup(&question(call, model, &usage)));
-        let prices = prices.map(|row| Settings::new(row, "")).filter(|prices| prices.text("source").is_some());
-        match prices {
-            Some(prices) => price(&usage, &prices, out),
-            None => {
-                out.text("llm.cost.state", "unpriced");
-                out.text("llm.cost.unpriced", &*named(call.text("call.vendor"), call.text("call.model").unwrap_or("no model")));
-                out.count("llm.cost.unpriced_tokens", usage.tokens());
-            }
+        let vendor = call.text("call.vendor");
+        let model = call.text("call.model");
+        let time = call.time("call.start_time").unwrap_or(0);
+        let tokens = i64::try_from(usage.input_tokens()).unwrap_or(i64::MAX);
+        let wanted = model.map(|model| Wanted { vendor, model, tier: usage::service_tier(call), time, tokens });
+        let priced = wanted.is_some_and(|wanted| self.known.with(&wanted, lookup, |prices| price(&usage, prices, out)));
+        if !priced {
+            out.text("llm.cost.state", "unpriced");
+            out.text("llm.cost.unpriced", &*prices::named(vendor, model.unwrap_or("no model")));
+            out.count("llm.cost.unpriced_tokens", usage.tokens());
         }
     }
 }
 
 export_enricher!(LlmCost);
 
-fn price(usage: &Usage, prices: &Settings, out: &mut Patch) {
-    let (input, output) = (cost(&INPUT, &usage.input, prices), cost(&OUTPUT, &usage.output, prices));
-    let request = i128::from(prices.integer("request").unwrap_or(0)) * 1_000_000;
+fn price(usage: &Usage, prices: &Prices, out: &mut Patch) {
+    let (input, output) = (cost(&INPUT, &usage.input, &prices.input), cost(&OUTPUT, &usage.output, &prices.output));
+    let request = i128::from(prices.request) * 1_000_000;
     let missing: Vec<&str> = input.unpriced.iter().chain(&output.unpriced).copied().collect();
     let unpriced = input.unpriced_tokens.saturating_add(output.unpriced_tokens);
     // When nothing that was used has a price, no sum is better than 0.
@@ -56,10 +61,9 @@ fn price(usage: &Usage, prices: &Settings, out: &mut Patch) {
         out.text("llm.cost.unpriced", &*missing.join(", "));
         out.count("llm.cost.unpriced_tokens", unpriced);
     }
-    out.text("llm.cost.source", prices.text("source").as_deref());
-    out.text("llm.cost.price_date", prices.text("date").as_deref());
-    let model = prices.text("model").unwrap_or_default();
-    out.text("llm.cost.price_model", &*named(prices.text("provider").as_deref().filter(|provider| !provider.is_empty()), &model));
+    out.text("llm.cost.source", &*prices.source);
+    out.text("llm.cost.price_date", prices.date.as_deref());
+    out.text("llm.cost.price_model", &*prices.model);
 }
 
 /// Natively the rows of the case answer.
@@ -71,35 +75,4 @@ fn lookup(key: &str) -> Option<String> {
         let case: cylestio_plugin_sdk::testing::Value = include_str!("../cases/calls.json").parse().ok()?;
         Some(case["tables"]["model-prices"].get(key)?.to_string())
     }
-}
-
-fn named(provider: Option<&str>, model: &str) -> String {
-    provider.map_or_else(|| model.to_owned(), |provider| format!("{provider}/{model}"))
-}
-
-/// The key under which `model-prices` is asked. The members stand in this order, so that cases can name it.
-fn question(call: &Row, model: &str, usage: &Usage) -> String {
-    let mut text = String::from("{");
-    if let Some(vendor) = call.text("call.vendor") {
-        text += &format!("\"provider\":{},", quoted(vendor));
-    }
-    text += &format!("\"model\":{}", quoted(model));
-    text += &format!(",\"time\":{}", call.time("call.start_time").unwrap_or(0));
-    text += &format!(",\"input_tokens\":{}", usage.input_tokens());
-    if let Some(tier) = usage::service_tier(call) {
-        text += &format!(",\"service_tier\":{}", quoted(tier));
-    }
-    text + "}"
-}
-
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for char in text.chars() {
-        match char {
-            '"' | '\\' => out.extend(['\\', char]),
-            '\0'..'\u{20}' => out += &format!("\\u{:04x}", u32::from(char)),
-            _ => out.push(char),
-        }
-    }
-    out + "\""
 }

@@ -1,7 +1,5 @@
 //! Charging each token once: what stands in a part with a price of its own is not charged with the whole.
 
-use cylestio_plugin_sdk::Settings;
-
 const READ: u8 = 1;
 const WRITE: u8 = 2;
 const HOUR: u8 = 4;
@@ -33,15 +31,15 @@ pub struct Side {
     pub unpriced_tokens: u64,
 }
 
-/// Charges `counts` of `parts` at `prices`. Where the counts contradict each other, or overlap to an unknown extent, the side has no price.
-pub fn cost(parts: &[Part], counts: &[Option<u64>], prices: &Settings) -> Side {
+/// Charges `counts` of `parts` at `rates`, 10^-12 dollars for a million. Where the counts contradict each other, or overlap to an unknown
+/// extent, the side has no price.
+pub fn cost<const N: usize>(parts: &[Part; N], counts: &[Option<u64>; N], rates: &[Option<i64>; N]) -> Side {
     let (whole, used) = (parts[0].0, counts[0].unwrap_or(0));
     let unpriced = || Side { atto: 0, unpriced: vec![whole], unpriced_tokens: used };
-    let rates: Vec<Option<i128>> = parts.iter().map(|(name, _)| prices.integer(name).map(i128::from)).collect();
-    if counts[0].is_none() || (rates[0].is_none() && used > 0) || overlaps(parts, counts, &rates) {
+    if counts[0].is_none() || (rates[0].is_none() && used > 0) || overlaps(parts, counts, rates) {
         return unpriced();
     }
-    let mut alone: Vec<i128> = vec![0; parts.len()];
+    let mut alone = [0_i128; N];
     let mut side = Side::default();
     for at in (0..parts.len()).rev() {
         let Some(rate) = rates[at] else { continue };
@@ -51,13 +49,13 @@ pub fn cost(parts: &[Part], counts: &[Option<u64>], prices: &Settings) -> Side {
             return unpriced();
         }
         alone[at] = left;
-        side.atto += left * rate;
+        side.atto += left * i128::from(rate);
     }
     side
 }
 
 /// Two parts with prices of their own, of which some tokens may be both, and nobody says how many.
-fn overlaps(parts: &[Part], counts: &[Option<u64>], rates: &[Option<i128>]) -> bool {
+fn overlaps(parts: &[Part], counts: &[Option<u64>], rates: &[Option<i64>]) -> bool {
     let used = |at: usize| rates[at].is_some() && counts[at].unwrap_or(0) > 0;
     let both = |one: u8, other: u8| parts.iter().position(|(_, kind)| *kind == one | other);
     (0..parts.len()).filter(|at| used(*at)).any(|one| {
@@ -77,10 +75,13 @@ fn is_kind_of((_, kind): Part, (_, of): Part) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use cylestio_plugin_sdk::Settings;
+
     use super::*;
 
     fn side(prices: &str, counts: [Option<u64>; 6]) -> Side {
-        cost(&INPUT, &counts, &Settings::new(prices, ""))
+        let prices = Settings::new(prices, "");
+        cost(&INPUT, &counts, &INPUT.map(|(name, _)| prices.integer(name)))
     }
 
     fn unpriced(tokens: u64) -> Side {

@@ -1,9 +1,7 @@
 //! The prices of genai-prices. The crate calculates and keeps its rates to itself, so they are found by asking it for amounts: a part is
 //! priced when more of it than of what it is a kind of is an error, and its rate is what as much of it as of the whole input costs.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use genai_prices::{Calculator, ErrorKind, PriceCalculation, PriceRequest, Usage, UsageKey};
 
@@ -13,8 +11,43 @@ use super::{PARTS, Question, Rates, row};
 pub(super) const SOURCE: &str = "genai-prices 0.2.1";
 /// The day on which it was published: later prices are not in it.
 const DATE: &str = "2026-10-30";
-/// Rates that are remembered at most.
-const MAX_KNOWN: usize = 4_096;
+
+/// Where prices of the crate change; a test holds these three to its data. The days from whose midnight, UTC, some price holds.
+pub(super) const DATES: [&str; 29] = [
+    "2025-05-22",
+    "2025-06-10",
+    "2025-12-02",
+    "2025-12-18",
+    "2026-01-05",
+    "2026-03-13",
+    "2026-03-16",
+    "2026-04-30",
+    "2026-06-16",
+    "2026-06-23",
+    "2026-07-30",
+    "2026-08-05",
+    "2026-08-11",
+    "2026-08-17",
+    "2026-08-21",
+    "2026-08-27",
+    "2026-09-01",
+    "2026-09-10",
+    "2026-09-22",
+    "2026-09-28",
+    "2026-10-07",
+    "2026-10-12",
+    "2026-10-14",
+    "2026-10-15",
+    "2026-10-18",
+    "2026-10-19",
+    "2026-10-20",
+    "2026-12-01",
+    "2027-01-01",
+];
+/// The times of day, UTC, at which some price changes.
+pub(super) const TIMES: [&str; 6] = ["00:30:00Z", "01:00:00Z", "04:00:00Z", "06:00:00Z", "10:00:00Z", "16:30:00Z"];
+/// The input tokens beyond which some price changes.
+pub(super) const SIZES: [u64; 9] = [32_000, 100_000, 128_000, 199_999, 200_000, 256_000, 272_000, 512_000, 524_288];
 
 /// 10^-12 dollars a dollar.
 const PICO: f64 = 1e12;
@@ -36,50 +69,27 @@ static INPUT: [(UsageKey, u8); 6] = [
 ];
 static OUTPUT: [(UsageKey, u8); 3] =
     [(UsageKey::OUTPUT_TOKENS, 0), (UsageKey::OUTPUT_REASONING_TOKENS, REASONING), (UsageKey::OUTPUT_AUDIO_TOKENS, AUDIO)];
-/// What a mixture has none of: told, since it would be unknown otherwise.
-static NONE: [UsageKey; 3] =
-    [UsageKey::CACHE_AUDIO_WRITE_TOKENS, UsageKey::CACHE_AUDIO_WRITE_1H_TOKENS, UsageKey::OUTPUT_AUDIO_REASONING_TOKENS];
-/// A mixture of everything: of all input tokens, and of as many output tokens, the share that is just this.
-const MIXTURE: [(u8, f64); 6] = [(0, 0.37), (READ, 0.19), (WRITE, 0.11), (WRITE | HOUR, 0.05), (AUDIO, 0.17), (READ | AUDIO, 0.11)];
-const OUTPUT_MIXTURE: [(u8, f64); 3] = [(0, 0.53), (REASONING, 0.29), (AUDIO, 0.18)];
 
-/// Whose prices, and what a mixture costs at them: input and output in 10^-12 dollars for a million tokens, the rest for one request.
-type Known = (String, String, [i64; 3]);
-
-/// Answers from the crate's data; rates that were found are remembered by what a mixture costs at them.
-#[derive(Debug, Default)]
-pub(super) struct Bundled {
-    known: Mutex<HashMap<Known, Arc<str>>>,
+/// Reads the data unless that was done.
+pub(super) fn prepare() {
+    let _ = Calculator::bundled();
 }
 
-impl Bundled {
-    /// Reads the data unless that was done.
-    pub(super) fn prepare(&self) {
-        let _ = Calculator::bundled();
-    }
+/// What the crate says of the model at `time`, UTC nanoseconds; `None` when it has no price of it.
+pub(super) fn answer(question: &Question<'_>, time: i64) -> Option<String> {
+    let asking = Asking { question, time: system_time(time), size: question.input_tokens.max(1) as f64 };
+    let nothing = asking.calculate(&Usage::new()).ok()?;
+    let rates = asking.rates(&nothing)?;
+    Some(row(&nothing.provider_id, &nothing.model_id, SOURCE, Some(DATE), &rates))
+}
 
-    pub(super) fn answer(&self, question: &Question, time: SystemTime) -> Option<String> {
-        let asking = Asking { question, time, size: question.input_tokens.max(1) as f64 };
-        let mixture = asking.calculate(&asking.mixture()).ok()?;
-        let other = mixture.total_price - mixture.input_price - mixture.output_price;
-        let costs = [asking.rate(mixture.input_price), asking.rate(mixture.output_price), (other * PICO).round() as i64];
-        let key = (mixture.provider_id, mixture.model_id, costs);
-        let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = lock().get(&key) {
-            return Some(known.to_string());
-        }
-        let found = row(&key.0, &key.1, SOURCE, Some(DATE), &asking.rates()?);
-        let mut known = lock();
-        if known.len() >= MAX_KNOWN {
-            known.clear();
-        }
-        known.insert(key, found.as_str().into());
-        Some(found)
-    }
+fn system_time(nanoseconds: i64) -> SystemTime {
+    let since = Duration::from_nanos(nanoseconds.unsigned_abs());
+    if nanoseconds < 0 { UNIX_EPOCH - since } else { UNIX_EPOCH + since }
 }
 
 struct Asking<'q> {
-    question: &'q Question,
+    question: &'q Question<'q>,
     time: SystemTime,
     /// All input tokens, and as many output tokens.
     size: f64,
@@ -99,23 +109,15 @@ impl Asking<'_> {
         (price / self.size * 1e6 * PICO).round() as i64
     }
 
-    fn mixture(&self) -> Usage {
-        let share =
-            |mixture: &[(u8, f64)], kind: u8| mixture.iter().filter(|(of, _)| of & kind == kind).map(|(_, share)| share).sum::<f64>();
-        let input = INPUT.iter().map(|(key, kind)| (key.clone(), if *kind == 0 { 1.0 } else { share(&MIXTURE, *kind) }));
-        let output = OUTPUT.iter().map(|(key, kind)| (key.clone(), if *kind == 0 { 1.0 } else { share(&OUTPUT_MIXTURE, *kind) }));
-        let told = NONE.iter().map(|key| (key.clone(), 0.0));
-        input.chain(output).chain(told).map(|(key, share)| (key, share * self.size)).collect()
-    }
-
-    fn rates(&self) -> Option<Rates> {
+    /// `nothing` is what a request of no token costs.
+    fn rates(&self, nothing: &PriceCalculation) -> Option<Rates> {
         let mut rates = Rates::default();
         let input = INPUT.iter().map(|part| self.part(&INPUT, part, false));
         let output = OUTPUT.iter().map(|part| self.part(&OUTPUT, part, true));
         for (place, rate) in rates.0.iter_mut().zip(input.chain(output)) {
             *place = rate.ok()?;
         }
-        let request = (self.calculate(&Usage::new()).ok()?.total_price * PICO).round() as i64;
+        let request = (nothing.total_price * PICO).round() as i64;
         if let Some(place) = rates.0.get_mut(PARTS.len() - 1).filter(|_| request > 0) {
             *place = Some(request);
         }
@@ -150,6 +152,8 @@ impl Asking<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -157,5 +161,32 @@ mod tests {
         let lock = include_str!("../../../../Cargo.lock");
         let (_, version) = SOURCE.split_once(' ').unwrap();
         assert!(lock.contains(&format!("name = \"genai-prices\"\nversion = \"{version}\"\n")));
+    }
+
+    /// The constraints and tiers of the data of the crate that is linked, wherever they stand.
+    #[test]
+    fn knows_where_prices_change() {
+        let out = std::process::Command::new(env!("CARGO")).args(["metadata", "--format-version", "1", "--offline"]).output().unwrap();
+        let metadata: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+        let package = metadata["packages"].as_array().unwrap().iter().find(|package| package["name"] == "genai-prices").unwrap();
+        let folder = std::path::Path::new(package["manifest_path"].as_str().unwrap()).parent().unwrap();
+        let data = serde_json::from_slice(&std::fs::read(folder.join("data/prices.json")).unwrap()).unwrap();
+        let [mut dates, mut times] = [BTreeSet::new(), BTreeSet::new()];
+        let mut sizes = BTreeSet::new();
+        each(&data, &mut |member, value| match member {
+            "start_date" => drop(dates.insert(value.as_str().unwrap().to_owned())),
+            "start_time" | "end_time" => drop(times.insert(value.as_str().unwrap().to_owned())),
+            "tiers" => sizes.extend(value.as_array().unwrap().iter().map(|tier| tier["start"].as_u64().unwrap())),
+            _ => {}
+        });
+        assert!(dates.iter().eq(&DATES) && times.iter().eq(&TIMES) && sizes.iter().eq(&SIZES), "{dates:?} {times:?} {sizes:?}");
+    }
+
+    fn each(value: &serde_json::Value, found: &mut dyn FnMut(&str, &serde_json::Value)) {
+        for (member, value) in value.as_object().into_iter().flatten() {
+            found(member, value);
+            each(value, found);
+        }
+        value.as_array().into_iter().flatten().for_each(|value| each(value, found));
     }
 }

@@ -119,8 +119,18 @@ impl PriceOverrides {
         &self.digest
     }
 
+    /// When entries come into force, UTC nanoseconds.
+    pub(super) fn times(&self) -> impl Iterator<Item = i64> {
+        self.entries.iter().filter_map(|entry| entry.from.as_ref().map(|(time, _)| *time))
+    }
+
+    /// The input tokens beyond which other prices hold.
+    pub(super) fn sizes(&self) -> impl Iterator<Item = u64> {
+        self.entries.iter().flat_map(|entry| entry.tiers.iter().map(|(above, _)| *above))
+    }
+
     /// The entry that fits best: an exact name before the longest pattern, one of a provider before one of all, the latest that is in force.
-    pub(super) fn answer(&self, question: &Question, time: i64) -> Option<String> {
+    pub(super) fn answer(&self, question: &Question<'_>, time: i64) -> Option<String> {
         let model = question.model.to_lowercase();
         let provider = question.provider.as_ref().map(|provider| provider.to_lowercase());
         let fits = |entry: &&Entry| {
