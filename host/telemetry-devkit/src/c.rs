@@ -25,15 +25,17 @@ pub(crate) const WIT: [(&str, &str); 6] = [
     ("metric", include_str!("../../../wit/metric/metric.wit")),
 ];
 
-/// Commands that compile C for WebAssembly, in the order in which they are tried.
-const COMPILERS: [&[&str]; 3] = [&["python3", "-m", "ziglang", "cc"], &["zig", "cc"], &["clang"]];
+/// Programs that compile C for WebAssembly with their first arguments, in the order in which they are tried; a path is one in the plugin's
+/// folder.
+const COMPILERS: [(&str, &[&str]); 4] =
+    [(".venv/bin/python3", &["-m", "ziglang", "cc"]), ("python3", &["-m", "ziglang", "cc"]), ("zig", &["cc"]), ("clang", &[])];
 
 const FLAGS: [&str; 8] =
     ["-O2", "-mbulk-memory", "-nostdlib", "-ffreestanding", "-Wall", "-Wl,--no-entry", "-Wl,--strip-all", "-Wl,-z,stack-size=65536"];
 
 /// A core module with the metadata that makes a component of it, and the compiler's name.
 pub(crate) fn compile(sources: &Sources, manifest: &Manifest, settings: &BuildSettings) -> Result<(Vec<u8>, String), BuildError> {
-    let (compiler, version) = find(&settings.search_path)?;
+    let compiler = find(&sources.plugin, &settings.search_path)?;
     let folder = settings.target_dir.join("c").join(&sources.id);
     let path = folder.join(format!("{}.wasm", sources.id));
     let file = |path: &Path| {
@@ -41,9 +43,8 @@ pub(crate) fn compile(sources: &Sources, manifest: &Manifest, settings: &BuildSe
         |source| BuildError::File { path, source }
     };
     fs::create_dir_all(&folder).map_err(file(&folder))?;
-    let target = if compiler.contains(&"cc") { ["-target", "wasm32-freestanding"] } else { ["-target", "wasm32-unknown-unknown"] };
-    let mut command = command(compiler, &settings.search_path);
-    command.args(target).args(FLAGS).arg("-o").arg(&path).current_dir(&sources.plugin);
+    let mut command = compiler.command(&settings.search_path);
+    command.args(compiler.target()).args(FLAGS).arg("-o").arg(&path).current_dir(&sources.plugin);
     if let Some(sdk) = &sources.sdk {
         let header = folder.join("agent_telemetry_manifest.h");
         fs::write(&header, names(manifest)).map_err(file(&header))?;
@@ -55,7 +56,7 @@ pub(crate) fn compile(sources: &Sources, manifest: &Manifest, settings: &BuildSe
     }
     let mut module = fs::read(&path).map_err(file(&path))?;
     embed(&mut module, &sources.kind).map_err(|problem| BuildError::Component { id: sources.id.clone(), problem })?;
-    Ok((module, version))
+    Ok((module, compiler.version))
 }
 
 /// `src/*.c`, by name.
@@ -107,19 +108,59 @@ fn code(ty: FieldType) -> u16 {
     kinds.iter().position(|kind| *kind == ty).map_or(0, |place| place as u16 + 1)
 }
 
-fn find(search_path: &str) -> Result<(&'static [&'static str], String), ToolchainError> {
-    let found = COMPILERS.into_iter().find_map(|compiler| {
-        let output = command(compiler, search_path).arg("--version").output().ok().filter(|output| output.status.success())?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        Some((compiler, format!("{} ({})", text.lines().next().unwrap_or_default().trim(), compiler.join(" "))))
-    });
-    found.ok_or(ToolchainError::NoCCompiler)
+/// A way to compile C.
+#[derive(Debug)]
+struct Compiler {
+    program: PathBuf,
+    arguments: &'static [&'static str],
+    /// What it says of itself, and its command.
+    version: String,
 }
 
-fn command(words: &[&str], search_path: &str) -> Command {
-    let mut command = toolchain::command(Path::new(words.first().copied().unwrap_or_default()), search_path);
-    command.args(words.iter().skip(1));
-    command
+impl Compiler {
+    fn command(&self, search_path: &str) -> Command {
+        let mut command = toolchain::command(&self.program, search_path);
+        command.args(self.arguments);
+        command
+    }
+
+    fn target(&self) -> [&'static str; 2] {
+        let is_clang = self.arguments.is_empty();
+        ["-target", if is_clang { "wasm32-unknown-unknown" } else { "wasm32-freestanding" }]
+    }
+
+    /// Makes an empty module. Zig brings all that it takes; a clang may lack the target or the linker, which only linking shows.
+    ///
+    /// # Errors
+    /// Its own words.
+    fn trial(&self, search_path: &str) -> Result<(), String> {
+        if !self.arguments.is_empty() {
+            return Ok(());
+        }
+        let empty = ["-nostdlib", "-Wl,--no-entry", "-x", "c", "/dev/null", "-o", "/dev/null"];
+        let output = self.command(search_path).args(self.target()).args(empty).output().map_err(|error| error.to_string())?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let reason = said.lines().find(|line| line.contains("error")).or_else(|| said.lines().next()).unwrap_or_default();
+        if output.status.success() { Ok(()) } else { Err(reason.trim().to_owned()) }
+    }
+}
+
+fn find(plugin: &Path, search_path: &str) -> Result<Compiler, ToolchainError> {
+    let mut unfit = None;
+    for (name, arguments) in COMPILERS {
+        let program = if name.contains('/') { plugin.join(name) } else { PathBuf::from(name) };
+        let mut compiler = Compiler { program, arguments, version: String::new() };
+        let output = compiler.command(search_path).arg("--version").output();
+        let Some(output) = output.ok().filter(|output| output.status.success()) else { continue };
+        let words: Vec<&str> = name.rsplit('/').take(1).chain(arguments.iter().copied()).collect();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        compiler.version = format!("{} ({})", said.lines().next().unwrap_or_default().trim(), words.join(" "));
+        match compiler.trial(search_path) {
+            Ok(()) => return Ok(compiler),
+            Err(reason) => unfit = Some(reason),
+        }
+    }
+    Err(unfit.map_or(ToolchainError::NoCCompiler, ToolchainError::UnfitClang))
 }
 
 /// Attaches the world of `kind`.
@@ -138,8 +179,41 @@ pub(crate) fn embed(module: &mut Vec<u8>, kind: &str) -> Result<(), String> {
 mod tests {
     use super::*;
 
+    const COMMANDS: [&str; 2] = ["python3 -m pip install ziglang", "apt-get install --no-install-recommends clang lld"];
+
+    /// What is found where all that there is is a `program` that tells its version and runs `text` for everything else.
+    fn found_with(program: &str, text: &str) -> Result<Compiler, ToolchainError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(program);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let script = format!("#!/bin/sh\nif [ \"$*\" != \"${{*%--version}}\" ]; then echo it 1.0; exit 0; fi\n{text}\n");
+        // By another process: a file that this one has open for writing while a test beside it forks cannot be run.
+        let write = ["-c", "printf %s \"$1\" > \"$0\" && chmod 755 \"$0\""];
+        assert!(Command::new("sh").args(write).arg(&path).arg(script).status().unwrap().success());
+        find(folder.path(), &folder.path().display().to_string())
+    }
+
     #[test]
     fn names_the_command_that_gets_a_compiler() {
-        assert!(find("").unwrap_err().to_string().contains("python3 -m pip install ziglang"));
+        let error = find(Path::new("/nowhere"), "").unwrap_err().to_string();
+        assert!(COMMANDS.iter().all(|command| error.contains(command)), "{error}");
+    }
+
+    #[test]
+    fn a_clang_that_cannot_make_webassembly_is_no_compiler_for_it() {
+        for said in [
+            "clang: error: unable to execute command: Executable \"wasm-ld\" doesn't exist!",
+            "error: unable to create target: 'No available targets are compatible with triple \"wasm32-unknown-unknown\"'",
+        ] {
+            let error = found_with("clang", &format!("echo '{}' >&2; exit 1", said.replace('\'', "'\\''"))).unwrap_err().to_string();
+            assert!(error.starts_with("no C compiler for WebAssembly found"), "{error}");
+            assert!(error.contains(said) && COMMANDS.iter().all(|command| error.contains(command)), "{error}");
+        }
+    }
+
+    #[test]
+    fn finds_a_clang_that_links_and_a_python_beside_the_plugin() {
+        assert_eq!(found_with("clang", "exit 0").unwrap().version, "it 1.0 (clang)");
+        assert_eq!(found_with(".venv/bin/python3", "exit 1").unwrap().version, "it 1.0 (python3 -m ziglang cc)");
     }
 }

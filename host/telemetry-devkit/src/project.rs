@@ -145,15 +145,15 @@ fn readme(name: &str, language: &Language, template: &Template) -> String {
     let kind = template.kind.as_str();
     format!(
         "# {name}\n\n\
-         A {kind} for the Cylestio server. `plugin.toml` says what it reads and writes, `{source}` has the code, `cases/` has rows and what it\n\
-         must say of them. `sdk/` is what it is written with; leave it as it is.\n\n\
+         A plugin for the Cylestio server, of kind {kind}. `plugin.toml` says what it reads and writes, `{source}` has the code, `cases/` has\n\
+         rows and what it must say of them. `sdk/` is what it is written with; leave it as it is.\n\n\
+         {advice}\n\n\
          ```sh\n\
          cylestio-server plugin build             # writes {name}.wasm\n\
          cylestio-server plugin test              # runs cases/ and the laws of its kind\n\
          cylestio-server plugin check {name}.wasm  # would the server load it?\n\
          ```\n\n\
-         Then copy `{name}.wasm` into the server's folder of plugins: `plugins` beside its database.\n\n\
-         {advice}\n"
+         Then copy `{name}.wasm` into the server's folder of plugins: `plugins` beside its database.\n"
     )
 }
 

@@ -20,6 +20,9 @@ pub enum Toolchain {
     },
 }
 
+const GET_C: &str = "get one with `python3 -m pip install ziglang` (also in a `.venv` of the plugin's folder), or on Debian with \
+     `apt-get install --no-install-recommends clang lld`; `zig` on the PATH does as well";
+
 /// Why no guest can be compiled here.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolchainError {
@@ -30,10 +33,11 @@ pub enum ToolchainError {
     )]
     NotFound,
     /// Nothing that compiles C for WebAssembly.
-    #[error(
-        "no C compiler for wasm32 found; get one with `python3 -m pip install ziglang`, or put `zig` or `clang` (with lld) on the PATH"
-    )]
+    #[error("no C compiler for WebAssembly found; {GET_C}")]
     NoCCompiler,
+    /// There is a clang, but without the target or the linker; the text is its own.
+    #[error("no C compiler for WebAssembly found: `clang` says `{0}`; {GET_C}")]
+    UnfitClang(String),
     /// Nothing that makes components of JavaScript.
     #[error(
         "no componentize-qjs found; get it with `npm install componentize-qjs` in the plugin's folder, or `npm install -g componentize-qjs`"

@@ -10,7 +10,7 @@ pub(super) const C: Language = Language {
     shared: &[SDK],
     templates: &[ENRICHER, METRIC, VALIDATOR, MASKER],
     adapt: adapt_manifest,
-    advice: "Building takes a C compiler for WebAssembly: `python3 -m pip install ziglang`, or `zig` or `clang` (with lld) on the PATH.\n\
+    advice: "Building takes a C compiler for WebAssembly: `python3 -m pip install ziglang`, in a `.venv` of this folder or on the PATH; `zig`, or `clang` with lld, does as well.\n\
              `sdk/c/agent_telemetry.h` has all there is to call.",
 };
 
