@@ -138,7 +138,7 @@ impl Kind {
     ];
 
     /// The word in `secret.kinds` and in marks.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Kind::Age => "age",
             Kind::Anthropic => "anthropic",

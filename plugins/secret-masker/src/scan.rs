@@ -7,8 +7,10 @@ use std::ops::Range;
 use crate::card::card;
 use crate::keys;
 use crate::kind::Kind;
-use crate::many::next_hook;
-use crate::token::{edge, long_run};
+use crate::many::Hooks;
+use crate::pem::Headers;
+use crate::set::Set;
+use crate::token::{Run, edge};
 
 /// A shorter text has no secret.
 pub const MIN_BYTES: usize = 12;
@@ -66,58 +68,110 @@ const fn hooks(counted: bool) -> [u8; 256] {
     hooks
 }
 
-/// Calls `found` for each secret in `text`, in order and apart. `COUNTED`: for card numbers too, and for marks that maskers left.
-pub fn scan<const COUNTED: bool>(text: &[u8], mut found: impl FnMut(Secret)) {
+/// Calls `found` for each secret in `text` of a kind that has no bit in `left`, in order and apart. `COUNTED`: for card numbers too, and
+/// for marks that maskers left. The work is linear in the text: each look ahead is bounded, or goes over a byte but a few times.
+pub fn scan<const COUNTED: bool>(text: &[u8], left: u64, found: impl FnMut(Secret)) {
     if text.len() < MIN_BYTES {
         return;
     }
-    let hooks = if COUNTED { &COUNTED_HOOKS } else { &HOOKS };
+    let kinds = if COUNTED { &COUNTED_HOOKS } else { &HOOKS };
+    let mut hooks = Hooks::<COUNTED>::new(text);
+    let mut finds = Finds { found, left, last: None, count: 0 };
+    let (mut run, mut headers) = (Run::default(), Headers::default());
     let mut at = 0;
     // Begins further on: what stands before it is looked at first.
     let mut ahead: Option<Secret> = None;
     loop {
+        at = hooks.next(at);
         if ahead.as_ref().is_some_and(|secret| secret.place.start <= at)
             && let Some(secret) = ahead.take()
         {
             at = secret.place.end.max(at);
-            found(secret);
+            finds.push(secret);
+            continue;
         }
         let Some(byte) = text.get(at) else { break };
-        let hit = match hooks[*byte as usize] {
-            PLAIN => {
-                at = next_hook::<COUNTED>(text, at + 1);
-                continue;
+        let mut next = at + 1;
+        let hit = match kinds[*byte as usize] {
+            HYPHEN => {
+                // A key's word or header ends or begins at the first of several.
+                next = HYPHENS.end(text, next);
+                keys::hyphen(text, at, &mut headers)
             }
-            HYPHEN => keys::hyphen(text, at),
             UNDERSCORE => keys::underscore(text, at),
             CAPITAL_I => keys::capital_i(text, at),
             CAPITAL_J => keys::jwt(text, at),
             CAPITAL_G => keys::sendgrid(text, at),
-            CAPITAL_K => keys::capital_k(text, at),
+            CAPITAL_K => keys::capital_k(text, at, &mut run),
             CAPITAL_B => keys::bearer(text, at),
             COLON => keys::colon(text, at),
             BRACKET => mark(text, at),
             _ => match digits(text, at) {
                 Digits::Card(end) => Some(Secret::new(Kind::CreditCard, at..end)),
                 Digits::Other(end) => {
-                    at = end;
-                    continue;
+                    next = end;
+                    None
                 }
             },
         };
         at = match hit {
-            None => at + 1,
+            None => next,
             Some(secret) if secret.place.start > at => {
                 ahead.get_or_insert(secret);
-                at + 1
+                next
             }
             Some(secret) => {
                 let end = secret.place.end;
                 ahead = ahead.filter(|other| other.place.start >= end);
-                found(secret);
+                finds.push(secret);
                 end
             }
         };
+    }
+    finds.finish();
+}
+
+/// Passwords of addresses with fewer bytes between them are one find: no two addresses stand so close, and their marks would be much
+/// longer than they are.
+const CLOSE: usize = 10;
+/// So many finds are told of a text; the last is all that were found from there on, with what stands between, so that what is said is
+/// bounded.
+pub const MOST: usize = 1 << 16;
+
+static HYPHENS: Set = Set::of(&[(b'-', b'-')]);
+
+/// Tells of finds; the last waits for those that are one with it.
+struct Finds<F> {
+    found: F,
+    left: u64,
+    last: Option<Secret>,
+    count: usize,
+}
+
+impl<F: FnMut(Secret)> Finds<F> {
+    #[inline(always)]
+    fn push(&mut self, secret: Secret) {
+        if self.left & (1 << secret.kind as u8) != 0 {
+            return;
+        }
+        if let Some(last) = &mut self.last {
+            let both = last.kind == Kind::UrlPassword && secret.kind == Kind::UrlPassword;
+            if both && secret.place.start - last.place.end < CLOSE || self.count >= MOST {
+                last.place.end = secret.place.end;
+                last.is_long = false;
+                return;
+            }
+        }
+        self.count += 1;
+        if let Some(last) = self.last.replace(secret) {
+            (self.found)(last);
+        }
+    }
+
+    fn finish(mut self) {
+        if let Some(last) = self.last {
+            (self.found)(last);
+        }
     }
 }
 
@@ -133,6 +187,8 @@ fn mark(text: &[u8], at: usize) -> Option<Secret> {
     Some(Secret::new(*Kind::ALL.iter().find(is_kind)?, at..end))
 }
 
+static DIGITS: Set = Set::of(&[(b'0', b'9')]);
+
 enum Digits {
     Card(usize),
     Other(usize),
@@ -145,5 +201,5 @@ fn digits(text: &[u8], at: usize) -> Digits {
     if !text[at..].first_chunk().is_some_and(group) || matches!(before, b'.' | b'+') || !edge(text, at) {
         return Digits::Other(at + 1);
     }
-    card(text, at).map_or_else(|| Digits::Other(long_run(text, at, |byte| byte.is_ascii_digit())), Digits::Card)
+    card(text, at).map_or_else(|| Digits::Other(DIGITS.end(text, at)), Digits::Card)
 }

@@ -1,31 +1,53 @@
 //! Runs of the characters that keys are made of.
 
+use crate::set::Set;
+
 /// The letters, digits, `_` and `-` of base64url.
-pub fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
-}
-
+pub static TOKEN: Set = Set::of(&[(b'0', b'9'), (b'A', b'Z'), (b'a', b'z'), (b'_', b'_'), (b'-', b'-')]);
 /// Those of base64.
-pub fn is_base64(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
-}
-
-/// The end of the run of `wanted` bytes from `start`.
-pub fn long_run(text: &[u8], start: usize, wanted: impl Fn(u8) -> bool) -> usize {
-    let rest = text.get(start..).unwrap_or_default();
-    start.min(text.len()) + rest.iter().position(|byte| !wanted(*byte)).unwrap_or(rest.len())
-}
+pub static BASE64: Set = Set::of(&[(b'0', b'9'), (b'A', b'Z'), (b'a', b'z'), (b'+', b'+'), (b'/', b'/'), (b'=', b'=')]);
+/// Those of what follows `Bearer `.
+pub static BEARER: Set =
+    Set::of(&[(b'0', b'9'), (b'A', b'Z'), (b'a', b'z'), (b'+', b'+'), (b'-', b'/'), (b'=', b'='), (b'_', b'_'), (b'~', b'~')]);
 
 /// The end of the token that goes on at `start`.
 pub fn token(text: &[u8], start: usize) -> usize {
-    long_run(text, start, is_token)
+    TOKEN.end(text, start)
+}
+
+/// The same, but no more than `most` bytes are looked at.
+pub fn short_token(text: &[u8], start: usize, most: usize) -> usize {
+    TOKEN.end(within(text, start, most), start)
+}
+
+/// `text` up to `most` bytes behind `start`.
+pub fn within(text: &[u8], start: usize, most: usize) -> &[u8] {
+    text.get(..start.saturating_add(most)).unwrap_or(text)
+}
+
+/// The run that was found last: asked for again from within, its end is known. So a text of one run is not looked through for each place
+/// in it.
+#[derive(Default)]
+pub struct Run {
+    start: usize,
+    end: usize,
+}
+
+impl Run {
+    /// The end of the run that goes on at `start`, which `find` finds; always the same kind of run for one text.
+    pub fn end(&mut self, start: usize, find: impl FnOnce(usize) -> usize) -> usize {
+        if !(self.start..self.end).contains(&start) {
+            *self = Run { start, end: find(start) };
+        }
+        self.end
+    }
 }
 
 /// Whether a token can begin at `start`: nothing before it belongs to the same one. So no byte is looked at for more than a few tokens,
 /// however the text is made.
 pub fn edge(text: &[u8], start: usize) -> bool {
     let Some(before) = start.checked_sub(1).and_then(|before| text.get(before)) else { return true };
-    if !is_token(*before) {
+    if !TOKEN.holds(*before) {
         return true;
     }
     matches!(before, b'n' | b't' | b'r' | b'b' | b'f') && is_escaped(text, start - 1)
@@ -33,7 +55,11 @@ pub fn edge(text: &[u8], start: usize) -> bool {
 }
 
 /// Whether an odd number of backslashes stands before `at`.
+#[inline]
 pub fn is_escaped(text: &[u8], at: usize) -> bool {
+    if at.checked_sub(1).is_none_or(|before| text[before] != b'\\') {
+        return false;
+    }
     text[..at].iter().rev().take(64).take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
@@ -43,16 +69,33 @@ pub fn is_cut(text: &[u8], at: usize) -> bool {
     rest.is_empty() || rest.starts_with(b"...") || rest.starts_with("\u{2026}".as_bytes())
 }
 
+/// What a byte counts for in [`mixed`]: a digit, a small letter, a capital, each in bits of its own.
+static WEIGHTS: [u32; 256] = {
+    let mut weights = [0; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let at = byte as u8;
+        weights[byte] = at.is_ascii_digit() as u32 | (at.is_ascii_lowercase() as u32) << 10 | (at.is_ascii_uppercase() as u32) << 20;
+        byte += 1;
+    }
+    weights
+};
+
 /// Random text has letters and digits, or as good as no digit and letters of both cases in about equal parts; a word, a placeholder of
 /// one character, a name in CamelCase or a CSS class has not.
 pub fn mixed(key: &[u8]) -> bool {
     let (mut digits, mut lower, mut upper) = (0, 0, 0);
-    for byte in key {
-        digits += usize::from(byte.is_ascii_digit());
-        lower += usize::from(byte.is_ascii_lowercase());
-        upper += usize::from(byte.is_ascii_uppercase());
+    for part in key.chunks(64) {
+        #[cfg(test)]
+        crate::set::LOOKED_AT.set(crate::set::LOOKED_AT.get() + part.len());
+        let sum: u32 = part.iter().map(|byte| WEIGHTS[*byte as usize]).sum();
+        digits += sum & 1023;
+        lower += sum >> 10 & 1023;
+        upper += sum >> 20;
+        if digits >= 2 && lower + upper >= 2 {
+            return true;
+        }
     }
-    let letters = lower + upper;
-    let is_both = letters >= 16 && upper * 4 >= letters && lower * 4 >= letters;
-    (digits >= 2 && letters >= 2 || is_both) && key.iter().any(|byte| key.first() != Some(byte))
+    let letters = u64::from(lower) + u64::from(upper);
+    letters >= 16 && u64::from(upper) * 4 >= letters && u64::from(lower) * 4 >= letters
 }

@@ -10,6 +10,7 @@ mod kind;
 mod many;
 mod pem;
 mod scan;
+mod set;
 mod token;
 mod url;
 
@@ -24,7 +25,7 @@ impl Enricher for SecretScan {
         let Some(attributes) = event.json("event.attributes") else { return };
         let (mut count, mut kinds) = (0, 0_u64);
         json::parts(attributes.as_bytes(), |part| {
-            scan::scan::<true>(part, |secret| {
+            scan::scan::<true>(part, 0, |secret| {
                 count += 1;
                 kinds |= 1 << secret.kind as u8;
             });

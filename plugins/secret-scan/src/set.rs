@@ -1,0 +1,1 @@
+../../secret-masker/src/set.rs
