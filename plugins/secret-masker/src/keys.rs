@@ -101,8 +101,7 @@ fn of_underscore(word: &[u8]) -> &'static [Shape] {
 
 /// At the first `-` of a run: keys that begin `word-`, and PEM.
 pub fn hyphen(text: &[u8], at: usize, headers: &mut Headers) -> Option<Secret> {
-    if at.checked_sub(1).is_some_and(|before| text[before].is_ascii_alphanumeric())
-        && let Some((start, word)) = word(text, at)
+    if let Some((start, word)) = word(text, at)
         && let Some(secret) = shaped(text, start, at, of_hyphen(word))
     {
         return Some(secret);
@@ -121,8 +120,14 @@ pub fn underscore(text: &[u8], at: usize) -> Option<Secret> {
 
 /// The word that ends at `at`, at most seven letters or digits, if a token begins with it.
 fn word(text: &[u8], at: usize) -> Option<(usize, &[u8])> {
-    let length = text[..at].iter().rev().take(MOST + 6).take_while(|byte| byte.is_ascii_alphanumeric()).count();
-    let start = at - length;
+    let floor = at.saturating_sub(MOST + 6);
+    let mut start = at;
+    while start > floor && LETTERS.holds(text[start - 1]) {
+        start -= 1;
+    }
+    if at - start < 2 {
+        return None;
+    }
     // The first letters may be an escape's: `\nsk-`.
     let start = start + if is_escaped(text, start) { if text[start] == b'u' { 5 } else { 1 } } else { 0 };
     ((start + 2..=start + MOST).contains(&at) && edge(text, start)).then(|| (start, &text[start..at]))
@@ -182,7 +187,7 @@ pub fn capital_k(text: &[u8], at: usize, run: &mut Run) -> Option<Secret> {
         let end = run.end(at + 4, |start| BASE64.end(text, start));
         let key = &text[at + 4..end];
         // Of more than a key has the beginning tells what it is.
-        let is_key = key.len() >= 86 && mixed(within(key, 0, 128));
+        let is_key = key.len() >= 86 && mixed(within(key, 0, 88));
         return is_key.then(|| Secret::new(Kind::AzureStorage, at + 4..end));
     }
     None

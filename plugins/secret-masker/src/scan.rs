@@ -95,7 +95,9 @@ pub fn scan<const COUNTED: bool>(text: &[u8], left: u64, found: impl FnMut(Secre
         let hit = match kinds[*byte as usize] {
             HYPHEN => {
                 // A key's word or header ends or begins at the first of several.
-                next = HYPHENS.end(text, next);
+                if text.get(next) == Some(&b'-') {
+                    next = HYPHENS.end(text, next);
+                }
                 keys::hyphen(text, at, &mut headers)
             }
             UNDERSCORE => keys::underscore(text, at),

@@ -45,6 +45,9 @@ pub fn hook(text: &[u8], start: usize) -> Option<Secret> {
 
 /// The password of `user:password@`, which would begin at `start`, right behind `://`.
 pub fn password(text: &[u8], start: usize) -> Option<Secret> {
+    if ENDS.holds(*text.get(start)?) {
+        return None;
+    }
     let authority = within(text, start, MAX);
     let authority = authority.get(start..ENDS.first(authority, start))?;
     let user = COLON.first(authority, 0);
