@@ -101,10 +101,9 @@ fn of_underscore(word: &[u8]) -> &'static [Shape] {
 
 /// At the first `-` of a run: keys that begin `word-`, and PEM.
 pub fn hyphen(text: &[u8], at: usize, headers: &mut Headers) -> Option<Secret> {
-    if let Some((start, word)) = word(text, at)
-        && let Some(secret) = shaped(text, start, at, of_hyphen(word))
-    {
-        return Some(secret);
+    let key = word(text, at).and_then(|(start, word)| shaped(text, start, at, of_hyphen(word)));
+    if key.is_some() || text.get(at + 1) != Some(&b'-') {
+        return key;
     }
     pem::private_key(text, at, headers)
 }
@@ -119,7 +118,12 @@ pub fn underscore(text: &[u8], at: usize) -> Option<Secret> {
 }
 
 /// The word that ends at `at`, at most seven letters or digits, if a token begins with it.
+#[inline]
 fn word(text: &[u8], at: usize) -> Option<(usize, &[u8])> {
+    // Two at least.
+    if !LETTERS.holds(*text.get(at.checked_sub(2)?)?) {
+        return None;
+    }
     let floor = at.saturating_sub(MOST + 6);
     let mut start = at;
     while start > floor && LETTERS.holds(text[start - 1]) {

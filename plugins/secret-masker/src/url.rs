@@ -45,7 +45,8 @@ pub fn hook(text: &[u8], start: usize) -> Option<Secret> {
 
 /// The password of `user:password@`, which would begin at `start`, right behind `://`.
 pub fn password(text: &[u8], start: usize) -> Option<Secret> {
-    if ENDS.holds(*text.get(start)?) {
+    // With a password of three and a host it has six bytes at least.
+    if text.get(start..start + 6)?.iter().any(|byte| ENDS.holds(*byte)) {
         return None;
     }
     let authority = within(text, start, MAX);
