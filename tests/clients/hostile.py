@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The hostile table: what each hostile plugin costs a server and the other plugins, before and after its breaker opened.
   HOSTILE_PLUGINS=/tmp/guests cargo test --workspace --test all -- files_are_written
-  python3 hostile.py --server target/release/cylestio-server --guests /tmp/guests --events events.jsonl [--rounds 3] [--seconds 6] [--only loop,bomb]
+  python3 hostile.py --server target/release/cylestio-server --guests /tmp/guests --events events.jsonl [--rounds 3] [--seconds 6] [--rate 5000] [--only loop,bomb]
 For each plugin and round one server under constant load: without it (A), from the copy on until it is left out, refused or has served for as
 long (B), after that (C), and without it again (A). What moves with the machine moves A too: C is compared with the A around it, medians over
 rounds. CPU of the others is by their own counters, ns a row."""
@@ -21,6 +21,7 @@ parser.add_argument("--rounds", type=int, default=3)
 parser.add_argument("--seconds", type=float, default=6)
 parser.add_argument("--batch", type=int, default=20)
 parser.add_argument("--connections", type=int, default=4)
+parser.add_argument("--rate", type=float, help="events a second; without it as many as the server takes")
 parser.add_argument("--only", default="")
 arguments = parser.parse_args()
 requests = bodies(arguments.events, arguments.batch)
@@ -60,7 +61,7 @@ def spend(served, load, name, seconds):
 
 def one_round(name, component):
     with Served(arguments.server) as served:
-        load = Load(served, requests, arguments.connections)
+        load = Load(served, requests, arguments.connections, arguments.rate)
         time.sleep(2)
         before = spend(served, load, name, arguments.seconds)
         meeting = Span(served, load, name)

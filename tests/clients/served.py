@@ -75,10 +75,12 @@ class Served:
 
 
 class Load:
-    """Connections that send batches without pause; every request and how long it took."""
+    """Connections that send batches, without pause or `rate` events a second; every request and how long it took. At a rate a request begins
+    when it is due, so that what waits for a slow one counts as slow."""
 
-    def __init__(self, served, bodies, connections=4):
+    def __init__(self, served, bodies, connections=4, rate=None):
         self.served, self.bodies = served, bodies
+        self.pause = rate and bodies[0][0] * connections / rate
         self.stop = threading.Event()
         self.requests = []
         self.failed = []
@@ -92,10 +94,14 @@ class Load:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         reader = connection.makefile("rb")
         at = first
+        due = time.perf_counter() + (self.pause or 0) * first / step
         while not self.stop.is_set():
             count, body = self.bodies[at % len(self.bodies)]
             at += step
             began = time.perf_counter()
+            if self.pause:
+                time.sleep(max(due - began, 0))
+                began, due = due, due + self.pause
             connection.sendall(body)
             status, answer = read(reader)
             ended = time.perf_counter()
