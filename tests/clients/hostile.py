@@ -3,7 +3,7 @@
   HOSTILE_PLUGINS=/tmp/guests cargo test --workspace --test all -- files_are_written
   python3 hostile.py --server target/release/cylestio-server --guests /tmp/guests --events events.jsonl [--rounds 3] [--seconds 6] [--rate 5000] [--only loop,bomb]
 For each plugin and round one server under constant load: without it (A), from the copy on until it is left out, refused or has served for as
-long (B), after that (C), and without it again (A). What moves with the machine moves A too: C is compared with the A around it, medians over
+long (B), a second after that (C), and without it again (A). What moves with the machine moves A too: C is compared with the A around it, medians over
 rounds. CPU of the others is by their own counters, ns a row."""
 import argparse
 import pathlib
@@ -71,6 +71,8 @@ def one_round(name, component):
             time.sleep(0.05)
         state = served.plugin(name).get("state")
         met = meeting.end()
+        # What came due until then is answered first.
+        time.sleep(1)
         after = spend(served, load, name, arguments.seconds)
         plugin = served.plugin(name)
         served.remove(name)

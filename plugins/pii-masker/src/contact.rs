@@ -16,7 +16,8 @@ pub fn email(text: &[u8], at: usize, from: usize) -> Option<Range<usize>> {
     while matches!(byte(text, start), b'.' | b'-' | b'%') && start < at {
         start += 1;
     }
-    let domain = text.get(at + 1..)?.iter().take(253).take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')).count();
+    let domain =
+        text.get(at + 1..)?.iter().take(253).take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')).count();
     let mut end = at + 1 + domain;
     while end > at + 1 && matches!(byte(text, end - 1), b'.' | b'-') {
         end -= 1;
@@ -54,7 +55,10 @@ fn international(text: &[u8], at: usize) -> Option<usize> {
                 place += 1;
                 end = place;
             }
-            b' ' | b'-' | b'.' | b'(' | b')' if byte(text, place + 1).is_ascii_digit() || matches!(byte(text, place + 1), b'(' | b' ') && byte(text, place + 2).is_ascii_digit() => {
+            b' ' | b'-' | b'.' | b'(' | b')'
+                if byte(text, place + 1).is_ascii_digit()
+                    || matches!(byte(text, place + 1), b'(' | b' ') && byte(text, place + 2).is_ascii_digit() =>
+            {
                 groups += 1;
                 place += 1;
             }

@@ -32,11 +32,15 @@ pub fn ipv4(text: &[u8], at: usize) -> Option<usize> {
 pub fn ipv6(text: &[u8], at: usize, from: usize) -> Option<Range<usize>> {
     let is_part = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b':';
     let start = at - text.get(from..at)?.iter().rev().take(5).take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let left = before(text, start);
+    if left.is_ascii_alphanumeric() || matches!(left, b':' | b'_' | b'.') {
+        return None;
+    }
     let length = text.get(start..)?.iter().take(48).take_while(|byte| is_part(byte)).count();
     let address = text.get(start..start + length)?;
     let address = if address.ends_with(b":") && !address.ends_with(b"::") { address.get(..length - 1)? } else { address };
-    let (left, right) = (before(text, start), byte(text, start + address.len()));
-    if left.is_ascii_alphanumeric() || matches!(left, b':' | b'_' | b'.') || right.is_ascii_alphanumeric() || right == b'_' {
+    let right = byte(text, start + address.len());
+    if right.is_ascii_alphanumeric() || right == b'_' {
         return None;
     }
     let text = std::str::from_utf8(address).ok()?;
@@ -53,7 +57,8 @@ pub fn ssn(text: &[u8], at: usize) -> Option<usize> {
     let shape = number.iter().enumerate().all(|(place, byte)| if place == 3 || place == 6 { *byte == b'-' } else { byte.is_ascii_digit() });
     let left = before(text, at);
     let right = byte(text, at + 11);
-    let is_part = left.is_ascii_alphanumeric() || matches!(left, b'-' | b'.' | b'_') || right.is_ascii_alphanumeric() || matches!(right, b'-' | b'_');
+    let is_part =
+        left.is_ascii_alphanumeric() || matches!(left, b'-' | b'.' | b'_') || right.is_ascii_alphanumeric() || matches!(right, b'-' | b'_');
     let issued = !number.starts_with(b"000") && !number.starts_with(b"666") && number.first() != Some(&b'9');
     let parts = number.get(4..6) != Some(b"00") && number.get(7..) != Some(b"0000");
     (shape && !is_part && issued && parts).then_some(at + 11)

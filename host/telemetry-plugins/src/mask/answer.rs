@@ -34,10 +34,11 @@ pub(super) fn read(sent: &LeafBatch, answer: &Batch, output_limit: usize) -> Res
     let mut found: Vec<Found> = vec![None; leaves];
     let mut spans: Vec<(usize, Span)> = (0..view.rows()).map(|row| span(&view, row)).collect::<Result<_, _>>()?;
     spans.sort_by_key(|(leaf, span)| (*leaf, span.start));
-    for of_leaf in spans.chunk_by(|(one, _), (other, _)| one == other) {
-        let Some(leaf) = of_leaf.first().map(|(leaf, _)| *leaf) else { continue };
+    let mut spans = spans.into_iter().peekable();
+    while let Some((leaf, _)) = spans.peek() {
+        let leaf = *leaf;
         let slot = found.get_mut(leaf).ok_or_else(|| contract(format!("a span of leaf {leaf} of {leaves}")))?;
-        let list: Arc<[Span]> = of_leaf.iter().map(|(_, span)| span.clone()).collect();
+        let list: Arc<[Span]> = std::iter::from_fn(|| spans.next_if(|(of, _)| *of == leaf)).map(|(_, span)| span).collect();
         check(&list, sent.text(leaf).unwrap_or_default()).map_err(|problem| contract(format!("leaf {leaf}: {problem}")))?;
         *slot = Some(list);
     }
