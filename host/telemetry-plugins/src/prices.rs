@@ -138,8 +138,8 @@ impl Question<'_> {
         let texts = [self.provider.as_deref(), Some(&*self.model), self.service_tier.as_deref()];
         let mut key = String::with_capacity(64);
         let _ = write!(key, "{:?}", stretch.places);
-        for text in texts.into_iter().map(Option::unwrap_or_default) {
-            let _ = write!(key, " {}:{text}", text.len());
+        for text in texts {
+            let _ = write!(key, " {:?}:{}", text.map(str::len), text.unwrap_or_default());
         }
         key
     }
